@@ -1,0 +1,202 @@
+"""What happened, in the trade's words: an inbound message, or a delivery report.
+
+Nothing here knows a provider, HTTP or Redis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+Trust = Literal["key", "token"]
+
+
+class Status(StrEnum):
+    """What became of a sent SMS; a word that no document lists is ``UNKNOWN``."""
+
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    SUBMITTED = "submitted"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+    NO_ROUTE = "no_route"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Tell whether no other status follows this one."""
+        return self not in _STILL_MOVING
+
+
+_STILL_MOVING = frozenset({Status.PENDING, Status.SCHEDULED, Status.SUBMITTED, Status.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billing:
+    """What an inbound SMS cost: ``currency`` is ISO 4217, prices are in its major unit."""
+
+    currency: str
+    subscriber_price: Decimal | None = None
+    billing_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event has.
+
+    ``id``: 32 hexadecimal digits, the same for every resend. ``received_at``: aware, UTC.
+    ``trust``: how the caller proved itself. ``duplicate_of``: the id of an earlier event with the
+    same content, where the provider gave nothing to tell them apart.
+    """
+
+    kind: ClassVar[str]
+
+    id: str
+    provider: str
+    account: str
+    received_at: datetime
+    trust: Trust
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundMessage(Event):
+    """An SMS that somebody wrote to us.
+
+    Numbers are E.164 with ``+``; short codes and alphanumeric senders stand as they came.
+    ``sender`` is ``None`` where the provider names several ``candidates`` and not which of them
+    wrote. ``groups`` are the named groups of the handler's own pattern.
+    """
+
+    kind: ClassVar[str] = "message"
+
+    message_id: str | None = None
+    sender: str | None = None
+    candidates: tuple[str, ...] = ()
+    recipient: str | None = None
+    text: str = ""
+    sent_at: datetime | None = None
+    channel: str = "sms"
+    client_reference: str | None = None
+    billing: Billing | None = None
+    media_url: str | None = None
+    custom: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    groups: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport(Event):
+    """What became of one SMS to one recipient.
+
+    ``provider_status`` is the word as it came; ``credit`` the provider's credits for the whole
+    message; ``stale`` is true where a final status was already known.
+    """
+
+    kind: ClassVar[str] = "report"
+
+    message_id: str | None = None
+    recipient: str
+    status: Status
+    provider_status: str = ""
+    text: str | None = None
+    client_reference: str | None = None
+    credit: Decimal | None = None
+    created_at: datetime | None = None
+    delivered_at: datetime | None = None
+    stale: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Tell whether no other status follows for this message and recipient."""
+        return self.status.final
+
+
+def event_id(*identity: str | Sequence[str]) -> str:
+    """Make the id of an event from what identifies it: 32 hexadecimal digits."""
+    text = json.dumps(identity, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+
+
+def unique_id() -> str:
+    """Make an id for an event that nothing identifies: it is never taken for another's resend."""
+    return secrets.token_hex(16)
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """Give the event as JSON types, leaving out what says nothing; ``kind`` names its class."""
+    fields = {f.name: (getattr(event, f.name), f.default) for f in dataclasses.fields(event)}
+    plain = {
+        name: _plain(value)
+        for name, (value, default) in fields.items()
+        if value != default and value not in ({}, ())
+    }
+    return {"kind": event.kind, **plain}
+
+
+def to_json(event: Event) -> str:
+    """Give the event as one line of ASCII JSON."""
+    return json.dumps(to_dict(event), separators=(",", ":"))
+
+
+def from_json(text: str | bytes) -> InboundMessage | DeliveryReport:
+    """Make the event that `to_json` wrote; whatever the source says is taken as it stands."""
+    return from_dict(json.loads(text))
+
+
+def from_dict(data: Mapping[str, Any]) -> InboundMessage | DeliveryReport:
+    """Make the event that `to_dict` gave."""
+    values = {name: value for name, value in data.items() if name != "kind"}
+    for name in ("received_at", "sent_at", "created_at", "delivered_at"):
+        if values.get(name) is not None:
+            values[name] = datetime.fromisoformat(values[name])
+    if data["kind"] == DeliveryReport.kind:
+        return _report(values)
+    return _message(values)
+
+
+def _message(values: dict[str, Any]) -> InboundMessage:
+    values["candidates"] = tuple(values.get("candidates", ()))
+    billing = values.get("billing")
+    if billing is not None:
+        values["billing"] = Billing(
+            currency=billing["currency"],
+            subscriber_price=_decimal(billing["subscriber_price"]),
+            billing_price=_decimal(billing["billing_price"]),
+        )
+    return InboundMessage(**values)
+
+
+def _report(values: dict[str, Any]) -> DeliveryReport:
+    values["status"] = Status(values["status"])
+    values["credit"] = _decimal(values.get("credit"))
+    return DeliveryReport(**values)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, Decimal | StrEnum):
+        return str(value)
+    if isinstance(value, Billing):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value

@@ -1,0 +1,254 @@
+"""RECEIVER_* keys of Flask's config, checked once and frozen.
+
+Only values are judged here: whether a provider exists is passed in, whether Redis answers is the
+business of `check`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates
+
+from .errors import ConfigurationError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+RESERVED_ACCOUNTS = frozenset({"live", "ready", "metrics", "openapi.json", "inbox"})
+KEY_PLACES = (
+    "basic",
+    "api-key",
+    "x-api-key",
+    "bearer",
+    "beem-secure-token",
+    "query",
+    "body",
+)
+
+_PREFIX = "RECEIVER_"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account at one provider: its credentials and how its callbacks come in."""
+
+    name: str
+    provider: str
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+    networks: tuple[Network, ...] = ()
+    base_url: str | None = None
+    key_in: str | None = None
+    source_addr: str | None = None
+    region: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; times in seconds, sizes in bytes, ``secret_keys`` newest first."""
+
+    accounts: Mapping[str, Account]
+    handlers: tuple[str, ...]
+    redis_url: str = field(repr=False)
+    url_prefix: str
+    spool_dir: Path
+    secret_keys: tuple[str | bytes, ...] = field(repr=False)
+    max_body: int
+    retention: int
+    retries: int
+    inline: bool
+    namespace: str
+
+
+class AccountSchema(Schema):
+    """What an account may say; a provider with options of its own extends it."""
+
+    class Meta:
+        unknown = RAISE
+
+    provider = fields.String(required=True)
+    api_key = fields.Raw(load_default=())
+    api_secret = fields.String(allow_none=True, validate=validate.Length(min=1))
+    networks = fields.List(fields.String(), load_default=list)
+    base_url = fields.String(allow_none=True)
+    key_in = fields.String(allow_none=True, validate=validate.OneOf(KEY_PLACES))
+    source_addr = fields.String(allow_none=True, validate=validate.Length(min=1))
+    region = fields.String(allow_none=True, validate=validate.Regexp("^[A-Z]{2}$"))
+
+    @validates("networks")
+    def _check_networks(self, value: Sequence[str], data_key: str) -> None:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValidationError(f"{error}; write it as 10.0.0.0/8") from error
+
+    @validates("base_url")
+    def _check_base_url(self, value: str | None, data_key: str) -> None:
+        if value is None:
+            return
+        parts = urlsplit(value)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
+            raise ValidationError("must begin with https:// (http:// is for this machine only)")
+
+    @post_load
+    def _split_options(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        known = {*AccountSchema._declared_fields}
+        options = {name: data.pop(name) for name in list(data) if name not in known}
+        keys = data.pop("api_key")
+        keys = [keys] if isinstance(keys, str) else keys
+        if not isinstance(keys, list | tuple) or not all(isinstance(k, str) and k for k in keys):
+            raise ValidationError("must be a non-empty string, or a list of them", "api_key")
+        networks = tuple(ipaddress.ip_network(text) for text in data.pop("networks"))
+        return {**data, "api_keys": tuple(keys), "networks": networks, "options": options}
+
+
+class _SettingsSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+    ACCOUNTS = fields.Dict(keys=fields.String(), required=True)
+    HANDLERS = fields.Raw(load_default=())
+    REDIS_URL = fields.String(load_default="redis://localhost:6379/0")
+    URL_PREFIX = fields.String(load_default="/webhooks", validate=validate.Regexp("^(/[^/]+)*$"))
+    SPOOL_DIR = fields.Raw(load_default=None)
+    SECRET_KEYS = fields.Raw(load_default=())
+    MAX_BODY = fields.Integer(load_default=262_144, validate=validate.Range(min=1024))
+    RETENTION = fields.Integer(load_default=604_800, validate=validate.Range(min=60))
+    RETRIES = fields.Integer(load_default=8, validate=validate.Range(min=0, max=50))
+    INLINE = fields.Boolean(load_default=False)
+    NAMESPACE = fields.String(
+        load_default="receiver", validate=validate.Regexp("^[A-Za-z0-9_-]{1,32}$")
+    )
+
+    @validates("REDIS_URL")
+    def _check_redis_url(self, value: str, data_key: str) -> None:
+        if urlsplit(value).scheme not in _REDIS_SCHEMES:
+            raise ValidationError("must begin with redis://, rediss:// or unix://")
+
+
+def load_settings(
+    config: Mapping[str, Any], schemas: Mapping[str, type[AccountSchema]], instance: Path
+) -> Settings:
+    """Read the RECEIVER_* keys of ``config``.
+
+    ``schemas``: the account schema of each known provider, by name. ``instance``: the app's
+    instance folder. Raises `ConfigurationError` naming every wrong key.
+    """
+    given = {k.removeprefix(_PREFIX): v for k, v in config.items() if k.startswith(_PREFIX)}
+    problems: list[str] = []
+    try:
+        data = _SettingsSchema().load(given)
+    except ValidationError as error:
+        problems += _sentences(error, "", list(_SettingsSchema._declared_fields))
+        data = error.valid_data
+    accounts = _accounts(data.get("ACCOUNTS") or {}, schemas, problems)
+    if not data.get("ACCOUNTS") and "ACCOUNTS" in given and not problems:
+        problems.append(
+            "RECEIVER_ACCOUNTS: names no account; write {'lefoka': {'api_key': …}} or the like"
+        )
+    secret_keys = _secret_keys(data.get("SECRET_KEYS"), config, problems)
+    handlers = _names(data.get("HANDLERS"), "RECEIVER_HANDLERS", problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return Settings(
+        accounts=accounts,
+        handlers=handlers,
+        redis_url=data["REDIS_URL"],
+        url_prefix=data["URL_PREFIX"],
+        spool_dir=Path(data["SPOOL_DIR"] or instance / "spool"),
+        secret_keys=secret_keys,
+        max_body=data["MAX_BODY"],
+        retention=data["RETENTION"],
+        retries=data["RETRIES"],
+        inline=data["INLINE"],
+        namespace=data["NAMESPACE"],
+    )
+
+
+def _accounts(
+    given: Mapping[str, Any], schemas: Mapping[str, type[AccountSchema]], problems: list[str]
+) -> dict[str, Account]:
+    accounts = {}
+    for name, value in given.items():
+        where = f"ACCOUNTS.{name}"
+        if not _NAME.fullmatch(name) or name in RESERVED_ACCOUNTS:
+            taken = "is a page of ours" if name in RESERVED_ACCOUNTS else "cannot stand in a URL"
+            problems.append(f"RECEIVER_{where}: the name {taken}; choose another")
+            continue
+        if not isinstance(value, Mapping):
+            problems.append(f"RECEIVER_{where}: must be a mapping of credentials")
+            continue
+        provider = value.get("provider", name)
+        if provider not in schemas:
+            known = ", ".join(sorted(schemas))
+            problems.append(f"RECEIVER_{where}.provider: is none of the known ones: {known}")
+            continue
+        schema = schemas[provider]
+        try:
+            data = schema().load({**value, "provider": provider})
+        except ValidationError as error:
+            problems += _sentences(error, f"{where}.", list(schema._declared_fields))
+            continue
+        accounts[name] = Account(name=name, **data)
+    return accounts
+
+
+def _secret_keys(given: Any, config: Mapping[str, Any], problems: list[str]) -> tuple[Any, ...]:
+    if not given:
+        given = [config.get("SECRET_KEY"), *(config.get("SECRET_KEY_FALLBACKS") or ())]
+        given = [key for key in given if key]
+    keys = (given,) if isinstance(given, str | bytes) else tuple(given)
+    if not keys:
+        problems.append(
+            "RECEIVER_SECRET_KEYS: there is none; set it, or the app's SECRET_KEY, to a long random"
+            " string (python -c 'import secrets; print(secrets.token_hex())')"
+        )
+    if not all(isinstance(key, str | bytes) and key for key in keys):
+        problems.append("RECEIVER_SECRET_KEYS: must be non-empty strings, newest first")
+    return keys
+
+
+def _names(given: Any, where: str, problems: list[str]) -> tuple[str, ...]:
+    names = [n.strip() for n in given.split(",")] if isinstance(given, str) else given or ()
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        return tuple(name for name in names if name)
+    problems.append(f"{where}: must be a list of import names")
+    return ()
+
+
+def _sentences(error: ValidationError, where: str, known: Sequence[str]) -> list[str]:
+    """Say each problem in one line, without the wrong value: it may be a secret."""
+    found = []
+    for name, messages in error.messages_dict.items():
+        text = "; ".join(_flat(messages)).rstrip(".")
+        if "Unknown field" in text:
+            close = difflib.get_close_matches(name, known, 1)
+            text = "unknown key" + (f"; did you mean RECEIVER_{where}{close[0]}?" if close else "")
+        found.append(f"RECEIVER_{where}{name}: {text}")
+    return found
+
+
+def _flat(messages: Any) -> list[str]:
+    if isinstance(messages, Mapping):
+        return [text for inner in messages.values() for text in _flat(inner)]
+    if isinstance(messages, list):
+        return [text for inner in messages for text in _flat(inner)]
+    return [str(messages)]
+
+
+def _loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
