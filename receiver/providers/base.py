@@ -1,0 +1,168 @@
+"""What every provider shares: authenticate ▸ parse ▸ ack in one call, and sending.
+
+A provider's file subclasses `Provider` and says only what is its own: its words, its statuses,
+its answer, its API. It sees a `WebhookRequest` and gives events; HTTP frameworks, queues and
+Redis are somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError
+
+from ..errors import Unreadable, without_values
+from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
+from ..msisdn import normalise
+from ..security import Door, WebhookRequest
+from ..settings import Account, AccountSchema
+from .payload import Payload, decode
+
+__all__ = ["Ack", "Provider", "Received", "Sent", "Sms", "Stamp", "WebhookRequest"]
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """The HTTP answer that the provider wants: nothing more, since some gateways text it on."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What one callback gave: its events, or why it could not be read; and the answer to it.
+
+    ``alike`` names, for an event that nothing identifies, what its content is: a second one of
+    the same name within two minutes is marked ``duplicate_of``.
+    """
+
+    events: tuple[InboundMessage | DeliveryReport, ...]
+    ack: Ack
+    alike: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sms:
+    """An SMS to send: numbers in E.164, ``source`` the sender ID or number it comes from.
+
+    ``key`` is the same for every attempt at this SMS and for no other.
+    """
+
+    recipients: tuple[str, ...]
+    text: str
+    key: str
+    source: str | None = None
+    client_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The provider took the SMS: its id for it, if it gave one, and the credits it cost."""
+
+    message_id: str | None
+    credit: str | None = None
+
+
+class Stamp:
+    """What all events of one callback have in common, and the maker of their ids."""
+
+    def __init__(self, account: Account, trust: Trust, received_at: datetime) -> None:
+        self._account = account
+        self._common: dict[str, Any] = {
+            "provider": account.provider,
+            "account": account.name,
+            "received_at": received_at,
+            "trust": trust,
+        }
+        self.alike: dict[str, str] = {}
+
+    def __call__(
+        self, kind: str, identity: Sequence[str] | None, alike: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Give the common fields; ``identity`` is what a resend never changes, or ``None``.
+
+        Without identity the event is always a new one, and ``alike`` tells what it looks like.
+        """
+        who = (self._account.provider, self._account.name, kind)
+        if identity is not None:
+            return {"id": event_id(*who, *identity), **self._common}
+        made = unique_id()
+        if alike:
+            self.alike[made] = event_id(*who, "alike", *alike)
+        return {"id": made, **self._common}
+
+
+class Provider(ABC):
+    """One account at a provider. Subclasses set ``name``, and give `parse`, `ack` and `send`."""
+
+    name: ClassVar[str]
+    region: ClassVar[str | None] = None
+    pushes: ClassVar[bool] = True
+    account_schema: ClassVar[type[AccountSchema]] = AccountSchema
+
+    def __init__(self, account: Account, door: Door) -> None:
+        self.account = account
+        self._door = door
+
+    def receive(self, request: WebhookRequest) -> Received:
+        """Authenticate, parse, and say what to answer; raises `Refused` before looking inside."""
+        trust = self._door.authenticate(request)
+        stamp = Stamp(self.account, trust, request.received_at)
+        payload: Payload = {}
+        try:
+            payload = decode(request.body, request.content_type)
+            events = tuple(self.parse(payload, stamp))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the event
+            problem = _sentence(error)
+            ack = self.ack(payload or self.salvage(request.body), problem)
+            return Received(events=(), ack=ack, unreadable=problem)
+        return Received(events=events, ack=self.ack(payload, None), alike=stamp.alike)
+
+    @abstractmethod
+    def parse(self, payload: Payload, stamp: Stamp) -> Iterable[InboundMessage | DeliveryReport]:
+        """Give the events in a decoded body; raise `Unreadable` where it is not one of ours."""
+
+    @abstractmethod
+    def ack(self, payload: Payload, problem: str | None) -> Ack:
+        """Give the exact answer; ``problem`` says why the body went to quarantine, if it did."""
+
+    def send(self, sms: Sms) -> Sent:
+        """Send an SMS through the provider's API; raises `DeliveryError`."""
+        raise NotImplementedError(f"{self.name} does not send")
+
+    def salvage(self, body: bytes) -> Payload:
+        """Give what the ack needs out of a body that could not be decoded."""
+        return {}
+
+    def number(self, raw: str) -> str:
+        """Give a number as E.164, read in the account's region, or else in the provider's."""
+        return normalise(raw, self.account.region or self.region)
+
+
+def json_ack(content: Mapping[str, Any]) -> Ack:
+    """Give an ack whose body is JSON, in ASCII, so that every string survives."""
+    body = json.dumps(content, separators=(", ", ": "), default=str)
+    return Ack(body=body.encode("ascii"), content_type="application/json")
+
+
+def _sentence(error: Exception) -> str:
+    """Name the fields that are wrong, and never their values."""
+    if isinstance(error, ValidationError):
+        names = sorted(str(name) for name in error.messages_dict)
+        return f"wrong type in: {', '.join(names)}"
+    if isinstance(error, Unreadable):
+        return str(error)
+    _log.error("event=parser_failed", exc_info=without_values(error))
+    return f"our parser failed ({type(error).__name__})"

@@ -1,0 +1,109 @@
+"""The way out: one HTTP client for an account, with time-outs and one place for its errors.
+
+What went wrong before the request left is temporary; what went wrong after it is uncertain, since
+the provider may have acted on it. TLS is always verified. No body, key or number is logged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from ..errors import (
+    DeliveryError,
+    PermanentDeliveryError,
+    TemporaryDeliveryError,
+    UncertainDeliveryError,
+    Unreadable,
+)
+from .payload import parse_sloppy_json
+
+_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
+# Raised while connecting, or while waiting for a free connection: nothing has left yet.
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Wire:
+    """Requests to one API address; ``transport`` stands in for the network in tests."""
+
+    def __init__(
+        self,
+        base_url: str,
+        auth: tuple[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._auth = auth
+        self._transport = transport
+        self._client: httpx.Client | None = None
+        self._pid = 0
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send one request; raises `DeliveryError` where no answer came, whatever the answer."""
+        try:
+            return self._connected().request(
+                method, path, json=json, content=content, headers=dict(headers or {})
+            )
+        except _NEVER_LEFT as error:
+            raise TemporaryDeliveryError(
+                f"no connection to the provider ({type(error).__name__})",
+                mend="Check the network and the account's base_url.",
+            ) from error
+        except httpx.TransportError as error:
+            raise UncertainDeliveryError(
+                f"the provider's answer was lost ({type(error).__name__})",
+                mend="Look it up at the provider before sending it again.",
+            ) from error
+
+    def _connected(self) -> httpx.Client:
+        """Make the client on first use, and anew in a forked process."""
+        if self._client is None or self._pid != os.getpid():
+            self._client = httpx.Client(
+                base_url=self._base_url,
+                auth=self._auth,
+                timeout=_TIMEOUT,
+                transport=self._transport,
+                follow_redirects=False,
+            )
+            self._pid = os.getpid()
+        return self._client
+
+
+def answer_in(response: httpx.Response) -> Mapping[str, Any]:
+    """Give the JSON object in an answer, trailing commas and all; an empty one where none is."""
+    try:
+        answer = parse_sloppy_json(response.text)
+    except Unreadable:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def temporary_by_status(response: httpx.Response) -> bool:
+    """Tell whether the HTTP status alone says: try again later (429 and 5xx)."""
+    return response.status_code == _TOO_MANY or response.status_code >= _SERVER_ERROR
+
+
+def delivery_error(
+    response: httpx.Response, *, temporary: bool, reason: str, code: str | None, mend: str = ""
+) -> DeliveryError:
+    """Make the error for a refusal, with the provider's ``Retry-After`` where it gives seconds."""
+    from_provider = f"{reason} (HTTP {response.status_code})"
+    if not temporary:
+        return PermanentDeliveryError(from_provider, code=code, mend=mend)
+    after = response.headers.get("retry-after", "")
+    seconds = float(after) if after.isdigit() else None
+    return TemporaryDeliveryError(from_provider, code=code, mend=mend, retry_after=seconds)

@@ -1,0 +1,185 @@
+"""Who may come in: keys in a request, signed URLs, networks.
+
+Works on a `WebhookRequest` of its own, so that it knows neither Flask nor a provider. Nothing here
+logs or returns a key: only the name of the place where one was found.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import unquote_plus
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from .errors import Refused
+from .events import Trust
+from .settings import KEY_PLACES, Account
+
+_MAX_CANDIDATES = 16  # a request that carries more keys than this is guessing
+_BODY_KEY = re.compile(
+    rb"""(?:["']api_key["']\s*:\s*["']([^"']{1,512})["'])|(?:(?:^|&)api_key=([^&]{1,512}))""", re.I
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """One HTTP request, free of any web framework.
+
+    ``headers``: names in lower case. ``query``: decoded pairs. ``token``: the last part of a
+    signed URL. ``remote_addr``: the address that the operator's proxies vouch for.
+    """
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    token: str | None = field(default=None, repr=False)
+    remote_addr: str | None = None
+    received_at: datetime
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header as it came, or an empty string."""
+        return self.headers.get("content-type", "")
+
+
+class SignedUrls:
+    """Make and check the last part of a webhook URL: no provider has to know about keys."""
+
+    def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
+        # itsdangerous signs with the last key of the list; ours come newest first
+        self._keys = [_bytes(key) for key in reversed(secret_keys)]
+
+    def make(self, account: str, expires_at: float | None = None) -> str:
+        """Give the token of an account; ``expires_at`` in seconds since the epoch."""
+        text = self._serializer(account).dumps(0 if expires_at is None else int(expires_at))
+        return text if isinstance(text, str) else text.decode("ascii")
+
+    def check(self, account: str, token: str) -> None:
+        """Raise `Refused` unless the token was made here, for this account, and is in time."""
+        try:
+            expires_at = self._serializer(account).loads(token)
+        except BadData as error:
+            raise Refused("the token in the URL is not ours", ["token"]) from error
+        if not isinstance(expires_at, int) or 0 < expires_at < time.time():
+            raise Refused("the token in the URL has expired", ["token"])
+
+    def _serializer(self, account: str) -> URLSafeSerializer:
+        return URLSafeSerializer(
+            self._keys,
+            salt=f"sms-receiver.url.{account}",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+
+class Door:
+    """The door of one account: `authenticate` says how the caller proved itself, or raises."""
+
+    def __init__(self, account: Account, urls: SignedUrls) -> None:
+        self._account = account
+        self._urls = urls
+        self._places = (account.key_in,) if account.key_in else KEY_PLACES
+        self._live = [_digest(key.encode("utf-8")) for key in account.api_keys]
+
+    def authenticate(self, request: WebhookRequest) -> Trust:
+        """Return ``token`` or ``key``; raise `Refused` with the reason and the places searched."""
+        self._check_network(request.remote_addr)
+        if request.token is not None:
+            self._urls.check(self._account.name, request.token)
+            return "token"
+        found = list(_keys_in(request, self._places))[:_MAX_CANDIDATES]
+        if not self._any_live(key for _, key in found):
+            if not found:
+                raise Refused("no key in the request", self._places)
+            raise Refused("wrong key", [place for place, _ in found])
+        return "key"
+
+    def _any_live(self, candidates: Iterable[bytes]) -> bool:
+        """Compare every candidate with every live key, always all: time tells nothing."""
+        match = False
+        for candidate in candidates:
+            digest = _digest(candidate)
+            for live in self._live:
+                match |= hmac.compare_digest(digest, live)
+        return match
+
+    def _check_network(self, remote_addr: str | None) -> None:
+        networks = self._account.networks
+        if not networks:
+            return
+        try:
+            address = ipaddress.ip_address(remote_addr or "")
+        except ValueError as error:
+            raise Refused("the caller has no IP address", ["address"]) from error
+        mapped = getattr(address, "ipv4_mapped", None)
+        if not any((mapped or address) in network for network in networks):
+            raise Refused("the caller's address is outside the account's networks", ["address"])
+
+
+def _keys_in(request: WebhookRequest, places: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+    for place in places:
+        for key in _FINDERS[place](request):
+            if key:
+                yield place, key
+
+
+def _basic(request: WebhookRequest) -> list[bytes]:
+    scheme, _, value = request.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    try:
+        user, _, _ = base64.b64decode(value.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return []
+    return [user]
+
+
+def _bearer(request: WebhookRequest) -> list[bytes]:
+    scheme, _, value = request.headers.get("authorization", "").strip().partition(" ")
+    return [_bytes(value.strip())] if scheme.lower() == "bearer" else []
+
+
+def _header(request: WebhookRequest, name: str) -> list[bytes]:
+    return [_bytes(request.headers.get(name, ""))]
+
+
+def _query(request: WebhookRequest) -> list[bytes]:
+    return [_bytes(value) for name, value in request.query if name == "api_key"]
+
+
+def _body(request: WebhookRequest) -> list[bytes]:
+    """Scan for the key without parsing: a stranger's body costs one linear pass and no memory."""
+    found = []
+    for match in _BODY_KEY.finditer(request.body):
+        quoted, form = match.groups()
+        found.append(quoted or _bytes(unquote_plus(form.decode("latin-1"))))
+        if len(found) == _MAX_CANDIDATES:
+            break
+    return found
+
+
+_FINDERS = {
+    "basic": _basic,
+    "api-key": lambda request: _header(request, "api-key"),
+    "x-api-key": lambda request: _header(request, "x-api-key"),
+    "bearer": _bearer,
+    "beem-secure-token": lambda request: _header(request, "beem-secure-token"),
+    "query": _query,
+    "body": _body,
+}
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
