@@ -1,0 +1,301 @@
+"""Which handlers an event goes to: keywords, patterns, fallbacks, and reports by status.
+
+A `Router` is a named list of handlers; a `Table` is all routers of a deployment. Nothing here runs
+a handler.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
+
+from .errors import ConfigurationError
+from .events import DeliveryReport, Event, InboundMessage, Status
+
+MessageHandler = Callable[[InboundMessage], str | None]
+Watcher = Callable[[InboundMessage], object]
+ReportHandler = Callable[[DeliveryReport], object]
+Kind = Literal["keyword", "pattern", "fallback", "every", "report"]
+
+M = TypeVar("M", bound=MessageHandler)
+W = TypeVar("W", bound=Watcher)
+R = TypeVar("R", bound=ReportHandler)
+
+DEFAULT_TIMEOUT = 60
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+class Options(TypedDict, total=False):
+    """What every decorator takes: see `Router`."""
+
+    provider: str
+    account: str
+    retries: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """One registered function: what it takes, and how often and how long it may try.
+
+    ``name`` is ``router.function``; ``timeout`` in seconds; ``retries`` after the first attempt,
+    ``None`` for the deployment's own number.
+    """
+
+    name: str
+    function: Callable[[Any], object]
+    kind: Kind
+    words: frozenset[str] = frozenset()
+    pattern: re.Pattern[str] | None = None
+    statuses: frozenset[Status] = frozenset()
+    provider: str | None = None
+    account: str | None = None
+    retries: int | None = None
+    timeout: float = DEFAULT_TIMEOUT
+
+    @property
+    def replies(self) -> bool:
+        """Tell whether the returned text is the reply SMS."""
+        return self.kind in ("keyword", "pattern", "fallback")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A handler that takes an event, and the event with the pattern's groups filled in."""
+
+    handler: Handler
+    event: Event
+
+
+class Router:
+    """A named list of handlers, in the order in which they are tried.
+
+    >>> router = Router("balance")
+    >>> @router.keyword("BALANCE")
+    ... def balance(message: InboundMessage) -> str:
+    ...     return "You have 5 left."
+
+    All decorators take ``provider=`` and ``account=`` (only events of that one), ``retries=``
+    (attempts after the first) and ``timeout=`` (seconds).
+    """
+
+    def __init__(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"Router({name!r}): a name holds letters, digits, - and _ only, 64 at most"
+            )
+        self.name = name
+        self.handlers: list[Handler] = []
+
+    def __repr__(self) -> str:
+        return f"Router({self.name!r})"
+
+    def keyword(self, *words: str, **options: Unpack[Options]) -> Callable[[M], M]:
+        """Take messages whose first word is one of these, in any case and punctuation.
+
+        >>> router = Router("optout")
+        >>> @router.keyword("STOP", "ARRÊT")
+        ... def stop(message: InboundMessage) -> str:
+        ...     return "You will get no more messages."
+        """
+        if not words:
+            raise ConfigurationError(f"{self!r}.keyword(): name at least one word")
+        for word in words:
+            if not isinstance(word, str) or _words_in(word) != [first_word(word)]:
+                raise ConfigurationError(
+                    f"{self!r}.keyword({word!r}): a keyword is exactly one word;"
+                    " use matching() for more"
+                )
+        return self._decorator("keyword", options, words=frozenset(map(first_word, words)))
+
+    def matching(
+        self, pattern: str | re.Pattern[str], **options: Unpack[Options]
+    ) -> Callable[[M], M]:
+        """Take messages that begin with a pattern; its groups are in ``message.groups``.
+
+        A string ignores case; pass a compiled pattern for anything else.
+
+        >>> router = Router("balance")
+        >>> @router.matching(r"BAL (?P<account>\\d+)")
+        ... def balance_of(message: InboundMessage) -> str:
+        ...     return f"Account {message.groups['account']} has 5 left."
+        """
+        try:
+            compiled = re.compile(pattern, re.I) if isinstance(pattern, str) else pattern
+        except re.error as error:
+            raise ConfigurationError(f"{self!r}.matching({pattern!r}): {error}") from error
+        return self._decorator("pattern", options, pattern=compiled)
+
+    def fallback(self, **options: Unpack[Options]) -> Callable[[M], M]:
+        """Take the messages that no keyword and no pattern took.
+
+        >>> router = Router("help")
+        >>> @router.fallback()
+        ... def explain(message: InboundMessage) -> str:
+        ...     return "Send BALANCE or STOP."
+        """
+        return self._decorator("fallback", options)
+
+    def every(self, **options: Unpack[Options]) -> Callable[[W], W]:
+        """Take every message, beside the one handler that answers; what it returns is no reply.
+
+        >>> router = Router("audit")
+        >>> @router.every()
+        ... def count(message: InboundMessage) -> None:
+        ...     pass
+        """
+        return self._decorator("every", options)
+
+    def report(self, *statuses: Status, **options: Unpack[Options]) -> Callable[[R], R]:
+        """Take delivery reports of these statuses, or all of them where none is named.
+
+        >>> router = Router("alarm")
+        >>> @router.report(Status.FAILED, Status.EXPIRED)
+        ... def warn(report: DeliveryReport) -> None:
+        ...     pass
+        """
+        return self._decorator("report", options, statuses=frozenset(map(Status, statuses)))
+
+    def _decorator(self, kind: Kind, options: Options, **what: Any) -> Callable[[Any], Any]:
+        unknown = sorted(options.keys() - Options.__optional_keys__)
+        if unknown:
+            raise ConfigurationError(
+                f"{self!r}.{kind}: unknown option {', '.join(unknown)};"
+                " there are provider, account, retries, timeout"
+            )
+
+        def register(function: Callable[[Any], object]) -> Callable[[Any], object]:
+            name = f"{self.name}.{getattr(function, '__name__', '')}"
+            _check_function(function, name)
+            handler = Handler(name=name, function=function, kind=kind, **what, **options)
+            _check_limits(handler)
+            if any(known.name == name for known in self.handlers):
+                raise _two_of_one_name(name)
+            self.handlers.append(handler)
+            return function
+
+        return register
+
+
+Guard = Callable[[Handler], AbstractContextManager[object]]
+
+
+class Table:
+    """All handlers of a deployment, in order. Two of one name are a `ConfigurationError`."""
+
+    def __init__(self, routers: Iterable[Router] = ()) -> None:
+        self._handlers: dict[str, Handler] = {}
+        for router in dict.fromkeys(routers):
+            for handler in router.handlers:
+                if handler.name in self._handlers:
+                    raise _two_of_one_name(handler.name)
+                self._handlers[handler.name] = handler
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers.values())
+
+    def get(self, name: str) -> Handler | None:
+        """Give the handler of that name."""
+        return self._handlers.get(name)
+
+    def match(self, event: Event, guard: Guard = lambda _: nullcontext()) -> list[Match]:
+        """Give the handlers that take an event: all reports and watchers, and one that answers.
+
+        ``guard`` is entered round each pattern: it limits the time, and may swallow what is
+        raised, which makes that pattern one that does not match.
+        """
+        if isinstance(event, DeliveryReport):
+            return [Match(h, event) for h in self._open_to(event, "report") if _wants(h, event)]
+        if not isinstance(event, InboundMessage):
+            return []
+        watchers = [Match(handler, event) for handler in self._open_to(event, "every")]
+        winner = self._winner(event, guard)
+        return [winner, *watchers] if winner else watchers
+
+    def _winner(self, message: InboundMessage, guard: Guard) -> Match | None:
+        for handler in self._open_to(message, "keyword", "pattern"):
+            match = self._try(handler, message, guard)
+            if match is not None:
+                return match
+        for handler in self._open_to(message, "fallback"):
+            return Match(handler, message)
+        return None
+
+    def _try(self, handler: Handler, message: InboundMessage, guard: Guard) -> Match | None:
+        if handler.pattern is None:
+            found = first_word(message.text) in handler.words
+            return Match(handler, message) if found else None
+        match = None
+        with guard(handler):
+            match = handler.pattern.match(message.text.strip())
+        return Match(handler, _grouped(message, match)) if match else None
+
+    def _open_to(self, event: Event, *kinds: Kind) -> Iterator[Handler]:
+        for handler in self:
+            if handler.kind in kinds and (
+                handler.provider in (None, event.provider)
+                and handler.account in (None, event.account)
+            ):
+                yield handler
+
+
+def first_word(text: str) -> str:
+    """Give the first word of a text without case, accents and punctuation: « Stop! » is stop."""
+    words = _words_in(text)
+    return words[0] if words else ""
+
+
+def refill(handler: Handler, event: Event) -> Event:
+    """Give the event as the handler's own pattern sees it, groups and all."""
+    if handler.pattern is None or not isinstance(event, InboundMessage):
+        return event
+    match = handler.pattern.match(event.text.strip())
+    return _grouped(event, match) if match else event
+
+
+def _grouped(message: InboundMessage, match: re.Match[str]) -> InboundMessage:
+    return replace(message, groups=match.groupdict())
+
+
+def _words_in(text: str) -> list[str]:
+    """Split into runs of letters and digits; a text of symbols alone splits at white space."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in plain).split()
+    return words or plain.split()
+
+
+def _wants(handler: Handler, report: DeliveryReport) -> bool:
+    return not handler.statuses or report.status in handler.statuses
+
+
+def _check_function(function: Callable[[Any], object], name: str) -> None:
+    if not name.rpartition(".")[2].isidentifier():
+        raise ConfigurationError(f"a handler of {name.partition('.')[0]}: define it with def")
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"handler {name}: must be a plain function, not async")
+    try:
+        inspect.signature(function).bind(object())
+    except TypeError as error:
+        raise ConfigurationError(
+            f"handler {name}: must take one argument, the event; {error}"
+        ) from error
+
+
+def _check_limits(handler: Handler) -> None:
+    if handler.timeout <= 0:
+        raise ConfigurationError(f"handler {handler.name}: timeout must be over 0 seconds")
+    if handler.retries is not None and handler.retries < 0:
+        raise ConfigurationError(f"handler {handler.name}: retries must not be negative")
+
+
+def _two_of_one_name(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"there are two handlers of the name {name}: rename one, or the router of one"
+    )
