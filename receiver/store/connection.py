@@ -1,0 +1,74 @@
+"""One Redis client for a process: made on first use, and never shared over a fork."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+CONNECT_SECONDS = 0.25
+ANSWER_SECONDS = 1.0
+
+_SHARED = "enqueue"  # the Lua function that the other scripts call
+
+
+class Connection:
+    """A lazy client; ``answer`` is how many seconds Redis may take to answer one command."""
+
+    def __init__(self, url: str, answer: float = ANSWER_SECONDS) -> None:
+        self._url = url
+        self._answer = answer
+        self._client: Redis | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    @property
+    def client(self) -> Redis:
+        """The client of this process; nothing is connected before its first command."""
+        if self._client is None or self._pid != os.getpid():
+            with self._lock:
+                if self._client is None or self._pid != os.getpid():
+                    self._client = connect(self._url, self._answer)
+                    self._pid = os.getpid()
+        return self._client
+
+    def run(self, script: str, keys: list[str], args: list[Any]) -> Any:
+        """Run one of our scripts in one round trip; two where Redis has not met it yet."""
+        sha, text = _script(script)
+        try:
+            return self.client.evalsha(sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return self.client.eval(text, len(keys), *keys, *args)
+
+    def slow(self, answer: float) -> Connection:
+        """Give a connection to the same Redis that waits longer: for blocking commands."""
+        return Connection(self._url, answer)
+
+
+def connect(url: str, answer: float) -> Redis:
+    """Make a client that says at once what is wrong instead of trying again by itself."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=answer,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+        protocol=2,
+    )
+
+
+@lru_cache
+def _script(name: str) -> tuple[str, str]:
+    folder = files(__package__) / "scripts"
+    shared = (folder / f"{_SHARED}.lua").read_text("utf-8")
+    text = f"{shared}\n{(folder / f'{name}.lua').read_text('utf-8')}"
+    # Redis names a script by its SHA-1
+    return hashlib.sha1(text.encode("utf-8"), usedforsecurity=False).hexdigest(), text

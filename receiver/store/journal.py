@@ -1,0 +1,165 @@
+"""The events in Redis: what came, what each handler made of it, what was answered.
+
+A record is a hash ``<namespace>:event:<id>``: ``event`` (JSON), ``raw`` (the body as it came, on
+the first event of a callback; ``raw_in`` names it on the others), ``headers``, ``resends``,
+``duplicate_of``, ``handler:<name>`` and ``reply:<name>`` (JSON each). It expires as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from ..events import DeliveryReport, InboundMessage, from_json
+from .connection import Connection
+from .queue import Job, rq_time
+
+HANDLER = "handler:"
+REPLY = "reply:"
+ROUTED = "routed"
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that is known of one event; ``raw`` and texts are for people who may see them."""
+
+    event: InboundMessage | DeliveryReport
+    raw: bytes | None = field(default=None, repr=False)
+    raw_in: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resends: int = 0
+    routed: Mapping[str, Any] | None = None
+    handlers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    replies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+
+class Journal:
+    """Read and mark the records of one namespace; ``retention`` in seconds."""
+
+    def __init__(self, connection: Connection, namespace: str, retention: int) -> None:
+        self._connection = connection
+        self._namespace = namespace
+        self._retention = retention
+
+    @property
+    def index(self) -> str:
+        """The key of the index by time: a sorted set of ids, scored in milliseconds."""
+        return f"{self._namespace}:events"
+
+    def load(self, event_id: str) -> Record | None:
+        """Give one record, or ``None`` where it has expired or never was."""
+        return _record(self._client.hgetall(self._key(event_id)))
+
+    def load_raw(self, record: Record) -> bytes | None:
+        """Give the body that a record came in, wherever it is kept."""
+        if record.raw is not None or record.raw_in is None:
+            return record.raw
+        return cast("bytes | None", self._client.hget(self._key(record.raw_in), "raw"))
+
+    def note(
+        self,
+        event_id: str,
+        name: str,
+        value: Mapping[str, Any],
+        *,
+        once: bool = False,
+        then: Sequence[Job] = (),
+        guarded: Sequence[tuple[str, Mapping[str, Any], Job]] = (),
+    ) -> bool:
+        """Write a field of a record and queue what follows from it, in one atomic step.
+
+        ``once``: only if the field is not there yet. ``guarded``: a field, its value and a job
+        that is queued only with the writing of that field. False where nothing was written.
+        """
+        args: list[Any] = [name, _dump(value), "once" if once else "always"]
+        args += [rq_time(), self._retention]
+        for job in then:
+            args += ["", "", *job.args()]
+        for guard, guard_value, job in guarded:
+            args += [guard, _dump(guard_value), *job.args()]
+        return bool(self._connection.run("note", [self._key(event_id)], args))
+
+    def ids(
+        self, *, since: datetime | None = None, newest_first: bool = True, limit: int | None = None
+    ) -> Iterator[str]:
+        """Give the ids of the events that came since a time, by pages."""
+        low: Any = "-inf" if since is None else since.timestamp() * 1000
+        given = 0
+        while limit is None or given < limit:
+            count = _PAGE if limit is None else min(_PAGE, limit - given)
+            page = self._page(low, given, count, newest_first)
+            yield from (found.decode("ascii") for found in page)
+            given += len(page)
+            if len(page) < count:
+                return
+
+    def records(self, ids: Iterable[str]) -> Iterator[Record]:
+        """Give the records of these ids, leaving out what has expired."""
+        wanted = list(ids)
+        for start in range(0, len(wanted), _PAGE):
+            pipeline = self._client.pipeline(transaction=False)
+            for event_id in wanted[start : start + _PAGE]:
+                pipeline.hgetall(self._key(event_id))
+            for data in pipeline.execute():
+                record = _record(data)
+                if record is not None:
+                    yield record
+
+    @property
+    def _client(self) -> Any:
+        return self._connection.client
+
+    def _key(self, event_id: str) -> str:
+        return f"{self._namespace}:event:{event_id}"
+
+    def _page(self, low: Any, start: int, count: int, newest_first: bool) -> list[bytes]:
+        if newest_first:
+            found = self._client.zrevrangebyscore(self.index, "+inf", low, start=start, num=count)
+        else:
+            found = self._client.zrangebyscore(self.index, low, "+inf", start=start, num=count)
+        return cast("list[bytes]", found)
+
+
+def now_iso() -> str:
+    """Give the time now as records hold it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _record(data: Mapping[bytes, bytes]) -> Record | None:
+    if b"event" not in data:
+        return None
+    event = from_json(data[b"event"])
+    duplicate_of = data.get(b"duplicate_of")
+    if duplicate_of is not None:
+        event = replace(event, duplicate_of=duplicate_of.decode("ascii"))
+    raw_in = data.get(b"raw_in")
+    return Record(
+        event=event,
+        raw=data.get(b"raw"),
+        raw_in=raw_in.decode("ascii") if raw_in else None,
+        headers=_load(data.get(b"headers")) or {},
+        resends=int(data.get(b"resends", 0)),
+        routed=_load(data.get(ROUTED.encode())),
+        handlers=_named(data, HANDLER, _load),
+        replies=_named(data, REPLY, _load),
+    )
+
+
+def _named(
+    data: Mapping[bytes, bytes], prefix: str, load: Callable[[bytes], Any]
+) -> dict[str, Any]:
+    names = ((name.decode("utf-8"), value) for name, value in data.items())
+    return {n.removeprefix(prefix): load(v) for n, v in names if n.startswith(prefix)}
+
+
+def _load(text: bytes | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,135 @@
+"""The door: an account's URL, and the one place where HTTP status codes are decided.
+
+It finds the account, makes a `WebhookRequest`, lets the provider read it and the intake keep it,
+and writes the provider's answer. Answers are returned, never raised: the app's own error pages
+have no say in them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from ..errors import Refused, StorageUnavailable, without_values
+from ..intake import Intake
+from ..providers.base import Provider, WebhookRequest
+
+ENDPOINT = "receiver"  # the blueprint's name: what a login guard lets pass
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_RETRY_AFTER = 5  # seconds
+_BODY_PROBLEMS = {
+    400: ("The body did not arrive whole.", "Send it again."),
+    413: ("The body is too large.", "The operator can raise RECEIVER_MAX_BODY."),
+}
+_KEY_HELP = "Send the account's API key (Basic user name, X-API-Key or api_key), or use its URL."
+
+_log = logging.getLogger(__name__)
+
+
+def webhook_blueprint(
+    providers: Mapping[str, Provider], intake: Intake, max_body: int, url_prefix: str
+) -> Blueprint:
+    """Make the blueprint of one app; ``providers`` by account name, ``max_body`` in bytes."""
+    blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
+
+    @blueprint.url_value_preprocessor
+    def before_the_apps_own_hooks(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        _exempt_from_csrf(blueprint)
+        g.receiver_body = _read_body(max_body)
+
+    def webhook(account: str, token: str | None = None) -> Response:
+        try:
+            return _answer(providers.get(account), intake, token)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the provider may try again
+            _log.error("event=webhook_failed account=%r", account, exc_info=without_values(error))
+            return _later("The event could not be taken.")
+
+    options: dict[str, Any] = {
+        "methods": _METHODS,
+        "provide_automatic_options": False,
+        "strict_slashes": False,
+    }
+    blueprint.add_url_rule("/<account>", "webhook", webhook, **options)
+    blueprint.add_url_rule("/<account>/<token>", "webhook", webhook, **options)
+    return blueprint
+
+
+def _answer(provider: Provider | None, intake: Intake, token: str | None) -> Response:
+    if provider is None or not provider.pushes:
+        return _error(404, "There is no such webhook.", "Check the account's name in the URL.")
+    if request.method != "POST":
+        return _error(405, "Webhooks are sent by POST.", "Use POST.", {"Allow": "POST"})
+    body = g.receiver_body
+    if isinstance(body, int):
+        return _error(body, *_BODY_PROBLEMS[body])
+    account = provider.account
+    callback = _framework_free(body, token)
+    try:
+        received = provider.receive(callback)
+        intake.accept(received, callback, account)
+    except Refused as error:
+        places = ",".join(error.looked_in)
+        _log.warning(
+            "event=refused account=%s reason=%r looked_in=%s", account.name, error.reason, places
+        )
+        headers = {"WWW-Authenticate": 'Basic realm="sms-receiver"'}
+        return _error(401, "The caller is not authenticated.", _KEY_HELP, headers)
+    except StorageUnavailable as error:
+        _log.error("event=storage_unavailable account=%s reason=%s", account.name, error)
+        return _later("The event could not be stored.")
+    ack = received.ack
+    response = Response(ack.body, ack.status, content_type=ack.content_type)
+    if received.unreadable is not None:
+        response.headers["Receiver-Quarantined"] = received.unreadable
+    return response
+
+
+def _framework_free(body: bytes, token: str | None) -> WebhookRequest:
+    return WebhookRequest(
+        body=body,
+        headers={name.lower(): value for name, value in request.headers},
+        query=list(request.args.items(multi=True)),
+        token=token,
+        remote_addr=request.remote_addr,
+        received_at=datetime.now(UTC),
+    )
+
+
+def _read_body(max_body: int) -> bytes | int:
+    """Read the body before any hook of the app does; a status code where that cannot be.
+
+    Our limit holds here, whatever the app's MAX_CONTENT_LENGTH is; chunked bodies are counted.
+    """
+    request.max_content_length = max_body
+    try:
+        return request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        return 413
+    except (ClientDisconnected, OSError):
+        return 400
+
+
+def _exempt_from_csrf(blueprint: Blueprint) -> None:
+    """Tell Flask-WTF, if the app uses it, that a provider has no form token: it has a key."""
+    csrf = current_app.extensions.get("csrf")
+    exempt: Callable[[Blueprint], object] | None = getattr(csrf, "exempt", None)
+    if exempt is not None:
+        exempt(blueprint)
+
+
+def _later(problem: str) -> Response:
+    return _error(503, problem, "Send it again.", {"Retry-After": str(_RETRY_AFTER)})
+
+
+def _error(
+    status: int, error: str, help_: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    body = json.dumps({"error": error, "help": help_})
+    return Response(body, status, headers=headers, content_type="application/json")
