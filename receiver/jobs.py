@@ -1,0 +1,263 @@
+"""What workers run: `route` an event to its handlers, `run` one handler, `send` its reply.
+
+Each function takes ids and names only, finds the app it runs in, and gives a `Verdict`: done, try
+again later, or dead. All bookkeeping is on the event's record; the queue itself is `worker`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+
+from .errors import (
+    DeliveryError,
+    GiveUp,
+    RetryLater,
+    TemporaryDeliveryError,
+    UncertainDeliveryError,
+    without_values,
+)
+from .events import Event, InboundMessage
+from .limits import TimeUp, time_limit
+from .outbox import Draft, Outbox
+from .plugins import Loaded
+from .routing import Handler, refill
+from .store.journal import HANDLER, REPLY, ROUTED, Journal, Record, now_iso
+from .store.queue import Job, JobMaker
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
+_CLOSED = ("done", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``."""
+
+    delay: float | None = None
+    reason: str | None = None
+
+
+DONE = Verdict()
+
+
+def route(event_id: str) -> Verdict:
+    """Find an event's handlers: run the only one here, or queue a job for each of several."""
+    return desk().route(event_id)
+
+
+def run(event_id: str, handler: str) -> Verdict:
+    """Run one handler for one event, unless it has finished already."""
+    return desk().run(event_id, handler)
+
+
+def send(event_id: str, handler: str) -> Verdict:
+    """Send the reply of one handler to one event, unless it has left already."""
+    return desk().send(event_id, handler)
+
+
+def desk() -> Desk:
+    """Give the desk of the app that is running."""
+    found: Desk = current_app.extensions["receiver"].desk
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """All that the jobs of one deployment need."""
+
+    journal: Journal
+    outbox: Outbox
+    jobs: JobMaker
+    loaded: Loaded
+    retries: int
+
+    def route(self, event_id: str) -> Verdict:
+        """See `jobs.route`."""
+        record = self.journal.load(event_id)
+        if record is None:
+            return _gone(event_id)
+        if record.routed is not None:
+            return DONE
+        matches = self.loaded.table.match(record.event, self._pattern_guard(event_id))
+        if not matches and self.loaded.failures:
+            return self._wait_for_plugin(record)
+        if len(matches) == 1:
+            return self._attempt(record, matches[0].handler, matches[0].event)
+        names = [match.handler.name for match in matches]
+        jobs = [self.jobs.run(event_id, record.event.kind, name) for name in names]
+        self.journal.note(event_id, ROUTED, {"to": names, "at": now_iso()}, once=True, then=jobs)
+        if not names:
+            _log.info("event=%s kind=%s outcome=unhandled", event_id, record.event.kind)
+        return DONE
+
+    def run(self, event_id: str, name: str) -> Verdict:
+        """See `jobs.run`."""
+        record = self.journal.load(event_id)
+        if record is None:
+            return _gone(event_id)
+        handler = self.loaded.table.get(name)
+        if handler is None:
+            return self._missing(record, name)
+        return self._attempt(record, handler)
+
+    def send(self, event_id: str, name: str) -> Verdict:
+        """See `jobs.send`."""
+        record = self.journal.load(event_id)
+        if record is None or name not in record.replies:
+            return _gone(event_id)
+        event, draft = record.event, Draft(**{"to": None, "source": None, **record.replies[name]})
+        if not isinstance(event, InboundMessage):
+            return DONE
+        try:
+            sent = self.outbox.deliver(event, name, draft)
+        except DeliveryError as error:
+            return self._undelivered(event, name, draft, error)
+        _log.info("event=%s handler=%s reply=%s", event_id, name, sent.state)
+        return DONE
+
+    def _attempt(self, record: Record, handler: Handler, event: Event | None = None) -> Verdict:
+        """Run a handler once, and note how it went; its reply is drafted in the same step.
+
+        ``event`` is the record's with the pattern's groups, where they are known already.
+        """
+        event_id = record.event.id
+        known = record.handlers.get(handler.name, {})
+        if known.get("state") in _CLOSED:
+            return DONE
+        attempt = int(known.get("attempts", 0)) + 1
+        running = {"state": "running", "attempts": attempt, "at": now_iso()}
+        if not self.journal.note(event_id, HANDLER + handler.name, running):
+            return _gone(event_id)
+        started = time.monotonic()
+        try:
+            with time_limit(handler.timeout):
+                answer = handler.function(event or refill(handler, record.event))
+        except (Exception, TimeUp) as error:  # noqa: BLE001 - a handler may raise anything
+            return self._failed(record.event, handler, attempt, error)
+        seconds = round(time.monotonic() - started, 3)
+        return self._succeeded(record.event, handler, {**running, "seconds": seconds}, answer)
+
+    def _succeeded(
+        self, event: Event, handler: Handler, running: Mapping[str, Any], answer: object
+    ) -> Verdict:
+        outcome = {**running, "state": "done", "at": now_iso()}
+        if answer is not None and handler.replies and not isinstance(answer, str):
+            kind = type(answer).__name__
+            outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
+        guarded: list[tuple[str, Mapping[str, Any], Job]] = []
+        if handler.replies and isinstance(answer, str):
+            draft = self.outbox.draft(event, answer)
+            if draft is not None and draft.state == "queued":
+                job = self.jobs.send(event.id, handler.name)
+                guarded.append((REPLY + handler.name, draft.as_field(), job))
+            elif draft is not None:
+                self.journal.note(event.id, REPLY + handler.name, draft.as_field(), once=True)
+        self.journal.note(event.id, HANDLER + handler.name, outcome, guarded=guarded)
+        _log.info("event=%s handler=%s outcome=%s", event.id, handler.name, outcome["state"])
+        return DONE if outcome["state"] == "done" else Verdict(reason=str(outcome["reason"]))
+
+    def _failed(
+        self, event: Event, handler: Handler, attempt: int, error: BaseException
+    ) -> Verdict:
+        """Note a failed attempt: retried alone, or dead when given up or out of retries."""
+        retries = self.retries if handler.retries is None else handler.retries
+        dead = isinstance(error, GiveUp) or attempt > retries
+        delay = None if dead else _delay(attempt, retries, error)
+        outcome: dict[str, Any] = {
+            "state": "failed" if dead else "retrying",
+            "attempts": attempt,
+            "at": now_iso(),
+            "reason": str(error) or type(error).__name__,
+            "error": type(error).__name__,
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        if delay is not None:
+            outcome["next_in"] = round(delay, 1)
+        self.journal.note(event.id, HANDLER + handler.name, outcome)
+        _log.warning(
+            "event=%s handler=%s outcome=%s attempt=%d error=%s",
+            event.id,
+            handler.name,
+            outcome["state"],
+            attempt,
+            type(error).__name__,
+            exc_info=None if isinstance(error, GiveUp | RetryLater) else without_values(error),
+        )
+        return Verdict(delay=delay, reason=f"{handler.name}: {type(error).__name__}")
+
+    def _undelivered(
+        self, event: InboundMessage, name: str, draft: Draft, error: DeliveryError
+    ) -> Verdict:
+        attempt = draft.attempts + (draft.state != "sending")
+        why: dict[str, Any] = {"code": error.code, "reason": error.reason, "mend": error.mend}
+        again = isinstance(error, TemporaryDeliveryError) and attempt <= self.retries
+        state = "retrying" if again else "failed"
+        if isinstance(error, UncertainDeliveryError):
+            state = "unknown"
+        self.outbox.fail(event, name, draft, state=state, attempts=attempt, **why)
+        _log.warning(
+            "event=%s handler=%s reply=%s attempt=%d code=%s",
+            event.id,
+            name,
+            state,
+            attempt,
+            error.code,
+        )
+        reason = f"{name}: reply {state} ({error.code or type(error).__name__})"
+        return Verdict(_delay(attempt, self.retries, error) if again else None, reason)
+
+    def _wait_for_plugin(self, record: Record) -> Verdict:
+        """Nothing loaded takes the event, but something is not loaded: keep it for that."""
+        names = ", ".join(failure.name for failure in self.loaded.failures)
+        return self._postpone(record, "(routing)", f"handlers failed to load: {names}")
+
+    def _missing(self, record: Record, name: str) -> Verdict:
+        return self._postpone(record, name, "there is no handler of this name now")
+
+    def _postpone(self, record: Record, name: str, reason: str) -> Verdict:
+        attempt = int(record.handlers.get(name, {}).get("attempts", 0)) + 1
+        delay = _delay(attempt, self.retries, None) if attempt <= self.retries else None
+        state = "failed" if delay is None else "retrying"
+        outcome = {"state": state, "attempts": attempt, "at": now_iso(), "reason": reason}
+        self.journal.note(record.event.id, HANDLER + name, outcome)
+        _log.error("event=%s handler=%s outcome=%s reason=%r", record.event.id, name, state, reason)
+        return Verdict(delay, reason)
+
+    def _pattern_guard(self, event_id: str) -> Any:
+        @contextmanager
+        def guard(handler: Handler) -> Iterator[None]:
+            try:
+                with time_limit(handler.timeout):
+                    yield
+            except TimeUp as error:
+                outcome = {"state": "failed", "at": now_iso(), "reason": f"its pattern {error}"}
+                self.journal.note(event_id, HANDLER + handler.name, outcome)
+                _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
+
+        return guard
+
+
+def _delay(attempt: int, retries: int, error: BaseException | None) -> float:
+    """Give the seconds to the next attempt: doubling, with jitter, about an hour in all."""
+    if isinstance(error, RetryLater) and error.seconds is not None:
+        return error.seconds
+    if isinstance(error, TemporaryDeliveryError) and error.retry_after is not None:
+        return error.retry_after
+    base = max(1.0, _BACKOFF_TOTAL / (2.0 ** max(retries, 1) - 1))
+    jitter = random.uniform(0.75, 1.25)
+    return float(jitter * base * 2.0 ** (attempt - 1))
+
+
+def _gone(event_id: str) -> Verdict:
+    _log.info("event=%s outcome=expired", event_id)
+    return DONE

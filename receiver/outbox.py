@@ -1,0 +1,122 @@
+"""The only way out: a reply is drafted once for each (event, handler), and delivered once.
+
+A draft is a field of the event's record, written in the same step as its `send` job: a handler
+that runs again finds it there. Before the provider is called the draft says ``sending``; one that
+still says so later was interrupted in the middle, and is not sent a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from .errors import PermanentDeliveryError, UncertainDeliveryError
+from .events import Event, InboundMessage
+from .providers.base import Provider, Sent, Sms
+from .store.journal import REPLY, Journal, now_iso
+from .store.optouts import OptOuts
+
+State = Literal["queued", "sending", "retrying", "sent", "failed", "unknown", "refused"]
+
+_OPEN: tuple[State, ...] = ("queued", "retrying")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A reply on its way: ``to`` and ``source`` are numbers, ``attempts`` counts calls."""
+
+    state: State
+    text: str
+    to: str | None
+    source: str | None
+    attempts: int = 0
+    message_id: str | None = None
+    credit: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    mend: str | None = None
+    at: str | None = None
+
+    def as_field(self) -> dict[str, Any]:
+        """Give what is written on the record: only what says something."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value not in (None, "", 0)}
+
+
+class Outbox:
+    """Draft and deliver the replies of one deployment; ``providers`` by account name."""
+
+    def __init__(
+        self, journal: Journal, providers: Mapping[str, Provider], optouts: OptOuts
+    ) -> None:
+        self._journal = journal
+        self._providers = providers
+        self._optouts = optouts
+
+    def draft(self, event: Event, text: str) -> Draft | None:
+        """Make the reply to an event: ``None`` for no text, refused where nobody is to answer."""
+        if not isinstance(event, InboundMessage) or not text.strip():
+            return None
+        draft = Draft(
+            state="queued", text=text, to=event.sender, source=event.recipient, at=now_iso()
+        )
+        if event.sender is not None:
+            return draft
+        reason = f"the provider does not say which of {len(event.candidates)} numbers wrote"
+        return replace(draft, state="refused", reason=reason)
+
+    def deliver(self, event: InboundMessage, handler: str, draft: Draft) -> Draft:
+        """Send a draft and note what became of it; raises `DeliveryError` after noting it."""
+        if draft.state == "sending":
+            raise UncertainDeliveryError(
+                "the worker died while the provider was being called",
+                mend="Look it up at the provider before sending it again.",
+            )
+        if draft.state not in _OPEN:
+            return draft
+        refused = self._opted_out(event, draft)
+        if refused is not None:
+            return self._note(event, handler, refused)
+        draft = self._note(
+            event, handler, replace(draft, state="sending", attempts=draft.attempts + 1)
+        )
+        sent = self._call(event, handler, draft)
+        return self._note(
+            event,
+            handler,
+            replace(draft, state="sent", message_id=sent.message_id, credit=sent.credit),
+        )
+
+    def fail(self, event: Event, handler: str, draft: Draft, **why: Any) -> Draft:
+        """Note why a draft did not leave: ``state``, and what the error said."""
+        return self._note(event, handler, replace(draft, **why))
+
+    def _call(self, event: InboundMessage, handler: str, draft: Draft) -> Sent:
+        provider = self._providers.get(event.account)
+        if provider is None or draft.to is None:
+            raise PermanentDeliveryError(
+                f"account {event.account} is not configured here",
+                mend="Add it to RECEIVER_ACCOUNTS, or give each app a RECEIVER_NAMESPACE.",
+            )
+        return provider.send(
+            Sms(
+                recipients=(draft.to,),
+                text=draft.text,
+                key=f"{event.id}-{handler}",
+                source=draft.source,
+                client_reference=event.id,
+            )
+        )
+
+    def _opted_out(self, event: InboundMessage, draft: Draft) -> Draft | None:
+        """Hold back what goes to an opted-out number, but for the answer to the very STOP."""
+        optout = self._optouts.find(event.account, draft.to or "")
+        if optout is None or optout["event"] == event.id:
+            return None
+        return replace(draft, state="refused", reason=f"the number opted out at {optout['at']}")
+
+    def _note(self, event: Event, handler: str, draft: Draft) -> Draft:
+        draft = replace(draft, at=now_iso())
+        self._journal.note(event.id, REPLY + handler, draft.as_field())
+        return draft
