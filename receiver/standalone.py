@@ -1,0 +1,29 @@
+"""The receiver as an app of its own: settings from FLASK_* variables, handlers from a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from .extension import Receiver
+
+_HANDLERS = "handlers"  # the deployment's own folder, beside wsgi.py
+
+
+def create_app(folder: str | Path | None = None) -> Flask:
+    """Make the standalone app; ``folder`` is where ``handlers/`` and ``instance/`` lie.
+
+    Every setting is read from the environment as ``FLASK_RECEIVER_…``, the secret key as
+    ``FLASK_SECRET_KEY``. Raises `ConfigurationError` that names every wrong one.
+    """
+    root = Path(folder or Path.cwd()).resolve()
+    app = Flask("sms_receiver", root_path=str(root), instance_path=str(root / "instance"))
+    app.config.from_prefixed_env()
+    if "RECEIVER_HANDLERS" not in app.config and (root / _HANDLERS).is_dir():
+        app.config["RECEIVER_HANDLERS"] = [_HANDLERS]
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    Receiver(app)
+    return app
