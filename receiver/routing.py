@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from .errors import ConfigurationError
 from .events import DeliveryReport, Event, InboundMessage, Status
+from .words import first_word, words_in
 
 MessageHandler = Callable[[InboundMessage], str | None]
 Watcher = Callable[[InboundMessage], object]
@@ -107,7 +107,7 @@ class Router:
         if not words:
             raise ConfigurationError(f"{self!r}.keyword(): name at least one word")
         for word in words:
-            if not isinstance(word, str) or _words_in(word) != [first_word(word)]:
+            if not isinstance(word, str) or words_in(word) != [first_word(word)]:
                 raise ConfigurationError(
                     f"{self!r}.keyword({word!r}): a keyword is exactly one word;"
                     " use matching() for more"
@@ -245,12 +245,6 @@ class Table:
                 yield handler
 
 
-def first_word(text: str) -> str:
-    """Give the first word of a text without case, accents and punctuation: « Stop! » is stop."""
-    words = _words_in(text)
-    return words[0] if words else ""
-
-
 def refill(handler: Handler, event: Event) -> Event:
     """Give the event as the handler's own pattern sees it, groups and all."""
     if handler.pattern is None or not isinstance(event, InboundMessage):
@@ -261,14 +255,6 @@ def refill(handler: Handler, event: Event) -> Event:
 
 def _grouped(message: InboundMessage, match: re.Match[str]) -> InboundMessage:
     return replace(message, groups=match.groupdict())
-
-
-def _words_in(text: str) -> list[str]:
-    """Split into runs of letters and digits; a text of symbols alone splits at white space."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in plain).split()
-    return words or plain.split()
 
 
 def _wants(handler: Handler, report: DeliveryReport) -> bool:
