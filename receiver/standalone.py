@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from flask import Flask
 
@@ -21,9 +22,17 @@ def create_app(folder: str | Path | None = None) -> Flask:
     root = Path(folder or Path.cwd()).resolve()
     app = Flask("sms_receiver", root_path=str(root), instance_path=str(root / "instance"))
     app.config.from_prefixed_env()
+    sys.path.insert(0, str(root))
     if "RECEIVER_HANDLERS" not in app.config and (root / _HANDLERS).is_dir():
         app.config["RECEIVER_HANDLERS"] = [_HANDLERS]
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+        _claim_the_name(root / _HANDLERS)
     Receiver(app)
     return app
+
+
+def _claim_the_name(folder: Path) -> None:
+    """Let a folder without ``__init__.py`` win over a package of its name elsewhere."""
+    if not (folder / "__init__.py").exists():
+        package = ModuleType(_HANDLERS)
+        package.__path__ = [str(folder)]
+        sys.modules[_HANDLERS] = package

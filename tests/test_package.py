@@ -1,0 +1,33 @@
+"""What is shipped, and what a new user's first two commands do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_ships_the_package_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"receiver"}
+    assert {"receiver/py.typed", "receiver/store/scripts/accept.lua"} <= set(names)
+    (points,) = [name for name in names if name.endswith("entry_points.txt")]
+    assert "sms-receiver = receiver.cli:main" in zipfile.ZipFile(wheel).read(points).decode()
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    commands = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    first, second = commands[0].strip(), commands[1].strip()
+    assert first.endswith("sms-receiver up")
+    assert second in (ROOT / ".ci" / "run").read_text()
