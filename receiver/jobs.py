@@ -135,6 +135,8 @@ class Desk:
         if known.get("state") in _CLOSED:
             return DONE
         attempt = int(known.get("attempts", 0)) + 1
+        if attempt > self._most_attempts(handler):
+            return self._poison(event_id, handler, attempt - 1)
         running = {"state": "running", "attempts": attempt, "at": now_iso()}
         if not self.journal.note(event_id, HANDLER + handler.name, running):
             return _gone(event_id)
@@ -142,10 +144,21 @@ class Desk:
         try:
             with time_limit(handler.timeout):
                 answer = handler.function(event or refill(handler, record.event))
-        except (Exception, TimeUp) as error:  # noqa: BLE001 - a handler may raise anything
+        except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
             return self._failed(record.event, handler, attempt, error)
         seconds = round(time.monotonic() - started, 3)
         return self._succeeded(record.event, handler, {**running, "seconds": seconds}, answer)
+
+    def _poison(self, event_id: str, handler: Handler, attempts: int) -> Verdict:
+        """End an event that kills its worker again and again: all its attempts are used up."""
+        reason = f"the worker died while running it; {attempts} attempts"
+        outcome = {"state": "failed", "attempts": attempts, "at": now_iso(), "reason": reason}
+        self.journal.note(event_id, HANDLER + handler.name, outcome)
+        _log.error("event=%s handler=%s outcome=poison", event_id, handler.name)
+        return Verdict(reason=f"{handler.name}: poison")
+
+    def _most_attempts(self, handler: Handler) -> int:
+        return 1 + (self.retries if handler.retries is None else handler.retries)
 
     def _succeeded(
         self, event: Event, handler: Handler, running: Mapping[str, Any], answer: object
@@ -170,9 +183,9 @@ class Desk:
         self, event: Event, handler: Handler, attempt: int, error: BaseException
     ) -> Verdict:
         """Note a failed attempt: retried alone, or dead when given up or out of retries."""
-        retries = self.retries if handler.retries is None else handler.retries
-        dead = isinstance(error, GiveUp) or attempt > retries
-        delay = None if dead else _delay(attempt, retries, error)
+        most = self._most_attempts(handler)
+        dead = isinstance(error, GiveUp) or attempt >= most
+        delay = None if dead else _delay(attempt, most - 1, error)
         outcome: dict[str, Any] = {
             "state": "failed" if dead else "retrying",
             "attempts": attempt,
@@ -259,5 +272,5 @@ def _delay(attempt: int, retries: int, error: BaseException | None) -> float:
 
 
 def _gone(event_id: str) -> Verdict:
-    _log.info("event=%s outcome=expired", event_id)
+    _log.error("event=%s outcome=expired", event_id)
     return DONE
