@@ -65,6 +65,19 @@ def test_two_statuses_for_two_recipients_are_four_events(make_app: MakeApp, run_
     ]
 
 
+def test_a_resend_is_acknowledged_and_queues_nothing(
+    make_app: MakeApp, run_jobs: Any, redis: Any
+) -> None:
+    app = make_app()
+    client = app.test_client()
+    for jobs in (1, 0):
+        for _ in range(3):
+            answer = client.post("/webhooks/smsbox", json=INBOUND, auth=(SMSBOX_KEY, ""))
+            assert answer.get_json() == {"transaction_id": 77, "successful": True}
+        assert redis.llen("rq:queue:receiver-messages") == jobs
+        assert run_jobs(app) == jobs
+
+
 def test_a_strangers_callback_is_refused_before_anything_is_stored(
     make_app: MakeApp, redis: Any
 ) -> None:
