@@ -6,6 +6,7 @@ What a command prints is for the person who typed it: numbers are masked in list
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -23,13 +24,31 @@ from .errors import ConfigurationError
 from .events import InboundMessage, to_dict
 from .msisdn import mask
 from .store.journal import Record
+from .words import printable
 from .worker import Supervisor, Worker
 
 _TAIL_SECONDS = 0.3
 _TAIL_WINDOW = 200
 _MAX_DAYS = 3650
 
-receiver_commands = AppGroup("receiver", help="Receive SMS webhooks and answer them.")
+_DEV_COMMANDS = ("simulate", "up")
+
+
+class _Commands(AppGroup):
+    """Our commands; those of `dev` are imported when they are asked for, never in production."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_DEV_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _DEV_COMMANDS:
+            dev = importlib.import_module(f"{__package__}.dev.commands")
+            found: click.Command = getattr(dev, cmd_name)
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+receiver_commands = _Commands("receiver", help="Receive SMS webhooks and answer them.")
 
 
 @receiver_commands.command()
@@ -133,7 +152,7 @@ def show_event(event_id: str, as_json: bool) -> None:
         return
     for name, value in whole.items():
         text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        click.echo(f"{name}: {text}")
+        click.echo(f"{name}: " + "\n".join(map(printable, text.split("\n"))))
 
 
 @events.command("tail")
@@ -193,7 +212,7 @@ def _whole(record: Record) -> dict[str, Any]:
 
 
 def _whole_text(number: str | None) -> str:
-    return number or "-"
+    return printable(number) if number else "-"
 
 
 def _base(given: str | None) -> str:

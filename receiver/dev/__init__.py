@@ -1,0 +1,1 @@
+"""For a developer's own machine, and never imported in production: `up`, `simulate`, a Redis."""

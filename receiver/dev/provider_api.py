@@ -1,0 +1,88 @@
+"""A simulated provider: the send APIs of Lefoka and SMSBox, as strict as their texts.
+
+A small WSGI app. It shares no code with the providers that it is used to try out: the signature,
+the limits and the answers are read from the documents a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from . import api_lefoka, api_smsbox
+from .api_call import Call, Outcome, Refusal
+
+if TYPE_CHECKING:
+    from werkzeug.serving import BaseWSGIServer
+
+_CREDITS = 10_000
+
+_log = logging.getLogger(__name__)
+
+_APIS = {api_lefoka.NAME: api_lefoka.answer, api_smsbox.NAME: api_smsbox.answer}
+
+
+class ProviderApi:
+    """``sent`` is what was taken, oldest first; ``balance`` the credits left at each provider.
+
+    ``credentials``: for each provider, the secret of each API key. An entry of ``sent`` has
+    ``provider``, ``to`` (a list), ``text``, ``source``, ``client_reference`` and ``message_id``.
+    """
+
+    def __init__(self, credentials: Mapping[str, Mapping[str, str]]) -> None:
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self.sent: list[dict[str, Any]] = []
+        self.balance = dict.fromkeys(_APIS, _CREDITS)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        response = self._answer(request)
+        return response(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        name = api_smsbox.NAME if request.path.startswith("/api/sms/") else api_lefoka.NAME
+        with self._lock:
+            call = Call(request, self._credentials.get(name, {}), self.balance[name])
+            try:
+                outcome: Outcome = _APIS[name](call)
+            except Refusal as refusal:
+                return _response(refusal.status, refusal.body)
+            if outcome.sms is not None:
+                self.sent.append({"provider": name, **outcome.sms})
+                self.balance[name] -= outcome.credit
+        return _response(outcome.status, outcome.body)
+
+
+@contextmanager
+def serving(api: ProviderApi) -> Iterator[str]:
+    """Serve on a free loopback port for the length of the block; gives the base URL."""
+    server: BaseWSGIServer = make_server("127.0.0.1", 0, api, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - its parent's name
+        """Keep out of the terminal: paths and errors only, for who asks for them."""
+        _log.debug(message, *args)
+
+
+def _response(status: int, body: Any) -> Response:
+    text = body if isinstance(body, str) else json.dumps(body, indent=1)
+    return Response(text, status, content_type="application/json")
