@@ -53,6 +53,7 @@ class Clerk:
     def sign_on(self) -> None:
         """Announce the claim list, so that its jobs are found if this worker dies."""
         self._client.sadd(self._lists, self._claims)
+        self._client.sadd("rq:queues", f"rq:queue:{self.queue}")  # seen by RQ before its first job
 
     def sign_off(self) -> None:
         """Give back what is still claimed, ahead of the others."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
+from .words import printable
+
 _SHORT_CODE_DIGITS = 6
-_SEPARATORS = re.compile(r"[\s().\-\u00a0\u2010-\u2015]+")
+_LAST_SHOWN, _LEAST_HIDDEN = 3, 4
+# White space, brackets, dots, dashes, and the marks of direction that come with a copied number.
+_SEPARATORS = re.compile(r"[\s().\-\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff]+")
 _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 
 
@@ -20,6 +25,8 @@ def normalise(raw: str, region: str | None = None) -> str:
     """
     text = raw.strip()
     digits = _SEPARATORS.sub("", text)
+    if not digits.isascii():
+        digits = "".join(map(_ascii_digit, digits))
     if not _NUMBER.fullmatch(digits):
         return text
     if digits.startswith("00"):
@@ -30,12 +37,18 @@ def normalise(raw: str, region: str | None = None) -> str:
 
 
 def mask(number: str | None) -> str:
-    """Hide the middle of a number for a log line: ``+2763***448``."""
+    """Hide the middle of a number for a log line, four digits or more: ``+2763***448``."""
     if not number:
         return "-"
-    if len(number) < 8:
+    shown = min(5, len(number) - _LAST_SHOWN - _LEAST_HIDDEN)
+    if shown < 1:
         return "***"
-    return f"{number[:5]}***{number[-3:]}"
+    return printable(f"{number[:shown]}***{number[-_LAST_SHOWN:]}")
+
+
+def _ascii_digit(char: str) -> str:
+    """Read the digits of every script, Arabic ones too."""
+    return str(unicodedata.decimal(char, char))
 
 
 def _readings(digits: str, region: str | None) -> list[tuple[str, str | None]]:
@@ -48,15 +61,22 @@ def _readings(digits: str, region: str | None) -> list[tuple[str, str | None]]:
 
 
 def _first_number(readings: list[tuple[str, str | None]]) -> str | None:
-    """Take the first reading that is valid, then the first that is possible."""
-    parsed = []
-    for text, region in readings:
+    """Take the last reading that is valid, then the first that is possible.
+
+    Some national numbers are also a number of a far country, when read with a plus.
+    """
+    possible = None
+    for text, region in reversed(readings):
         try:
-            parsed.append(phonenumbers.parse(text, region))
+            number = phonenumbers.parse(text, region)
         except NumberParseException:
             continue
-    for accepts in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
-        for number in parsed:
-            if accepts(number):
-                return phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    return None
+        if phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number):
+            possible = number
+    if possible is None:
+        return None
+    found = phonenumbers.format_number(possible, PhoneNumberFormat.E164)
+    # read again, until nothing changes: a trunk zero may hide another one
+    return found if (found, None) in readings else _first_number([(found, None)]) or found

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+# ng'ombe is one word, however its apostrophe was typed; 'stop' in quotes is a word as well.
+_APOSTROPHE = re.compile(r"(?<=\w)['’‘ʼʻ](?=\w)")
+_ZERO_WIDTH_SPACE = "\u200b"
 
 
 def first_word(text: str) -> str:
@@ -13,7 +18,27 @@ def first_word(text: str) -> str:
 
 def words_in(text: str) -> list[str]:
     """Split into runs of letters and digits; a text of symbols alone splits at white space."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in plain).split()
-    return words or plain.split()
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = plain.replace(_ZERO_WIDTH_SPACE, " ")
+    plain = _APOSTROPHE.sub("", "".join(char for char in plain if not _is_ornament(char)))
+    return _runs(plain, "LMN") or _runs(plain, "LMNS") or plain.split()
+
+
+def printable(text: str) -> str:
+    """Write out what could steer a terminal or a log: a sender may be any text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _runs(text: str, kinds: str) -> list[str]:
+    """Split where a character is of another Unicode category than these."""
+    return "".join(c if unicodedata.category(c)[0] in kinds else " " for c in text).split()
+
+
+def _is_ornament(char: str) -> bool:
+    """Tell accents, marks of direction, joiners and variants of emoji from what makes a word."""
+    return (
+        unicodedata.combining(char) > 0
+        or unicodedata.category(char) in ("Cf", "Me")
+        or "\ufe00" <= char <= "\ufe0f"  # text or emoji
+        or "\U0001f3fb" <= char <= "\U0001f3ff"  # skin tones
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SMSBOX_KEY
 from flask import Flask
 from processes import until
 from test_jobs import post
@@ -55,6 +56,19 @@ def test_lists_mask_numbers_and_texts_unless_asked(
     revealed = invoke(app, "events", "list", "--reveal").output
     assert "+255712345678" in revealed
     assert "'You wrote: my pin is 4711': sent" in revealed
+
+
+@pytest.mark.parametrize("command", [["list", "--reveal"], ["list"]])
+def test_a_sender_cannot_steer_the_terminal(make_app: MakeApp, command: list[str]) -> None:
+    app = make_app()
+    body = {"from": "\x1b[2J\u202eMTN-SHOP", "transaction_id": "t", "message": {"text": "\x1b[2J"}}
+    app.test_client().post("/webhooks/smsbox", json=body, auth=(SMSBOX_KEY, ""))
+    shown = invoke(app, "events", *command).output
+    (listed,) = [
+        json.loads(line) for line in invoke(app, "events", "list", "--json").stdout.splitlines()
+    ]
+    shown += invoke(app, "events", "show", listed["id"]).output
+    assert not [char for char in shown if char != "\n" and not char.isprintable()]
 
 
 def test_show_gives_one_event_whole(make_app: MakeApp, run_jobs: RunJobs) -> None:
