@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError
@@ -22,7 +23,7 @@ from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
 from ..msisdn import normalise
 from ..security import Door, WebhookRequest
 from ..settings import Account, AccountSchema
-from .payload import Payload, decode
+from .payload import Payload, decode, number
 
 __all__ = ["Ack", "Provider", "Received", "Sent", "Sms", "Stamp", "WebhookRequest"]
 
@@ -122,7 +123,7 @@ class Provider(ABC):
         stamp = Stamp(self.account, trust, request.received_at)
         payload: Payload = {}
         try:
-            payload = decode(request.body, request.content_type)
+            payload = decode(request.body)
             events = tuple(self.parse(payload, stamp))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the event
             problem = _sentence(error)
@@ -153,15 +154,20 @@ class Provider(ABC):
 
 def json_ack(content: Mapping[str, Any]) -> Ack:
     """Give an ack whose body is JSON, in ASCII, so that every string survives."""
-    body = json.dumps(content, separators=(", ", ": "), default=str)
+    body = json.dumps(content, separators=(", ", ": "), default=_writable)
     return Ack(body=body.encode("ascii"), content_type="application/json")
+
+
+def _writable(value: object) -> float | str:
+    return number(value) if isinstance(value, Decimal) else str(value)
 
 
 def _sentence(error: Exception) -> str:
     """Name the fields that are wrong, and never their values."""
     if isinstance(error, ValidationError):
-        names = sorted(str(name) for name in error.messages_dict)
-        return f"wrong type in: {', '.join(names)}"
+        named = error.messages if isinstance(error.messages, dict) else {}
+        names = ", ".join(sorted(str(name) for name in named))
+        return f"wrong type in: {names or 'some field'}"
     if isinstance(error, Unreadable):
         return str(error)
     _log.error("event=parser_failed", exc_info=without_values(error))

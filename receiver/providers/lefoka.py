@@ -17,12 +17,17 @@ from urllib.parse import quote
 import httpx
 from marshmallow import EXCLUDE, Schema, fields
 
-from ..errors import DeliveryError, PermanentDeliveryError, Unreadable
+from ..errors import (
+    DeliveryError,
+    PermanentDeliveryError,
+    UncertainDeliveryError,
+    Unreadable,
+)
 from ..events import DeliveryReport, InboundMessage, Status
 from ..security import Door
 from ..settings import Account
 from .base import Ack, Provider, Sent, Sms, Stamp, json_ack
-from .payload import Payload, Text, amount
+from .payload import Payload, Text, amount, mend_surrogates, text_in
 from .wire import Wire, answer_in, delivery_error, temporary_by_status
 
 LIVE_URL = "https://api.lefoka.co.za"
@@ -30,6 +35,7 @@ SANDBOX_URL = "https://sandbox.lefoka.co.za"
 
 _LOCAL_TIME = timezone(timedelta(hours=2))  # "Schedule": without an offset, GMT+2 is assumed
 _MAX_RECIPIENTS = 500
+_MOST_REPORTED = 2_000  # recipients of one callback: four times what they send, and fast to keep
 _MAX_TEXT = 440
 _MAX_REFERENCE = 100
 
@@ -100,14 +106,14 @@ class Lefoka(Provider):
         self._check(sms)
         fields_ = {
             "recipient": [number.lstrip("+") for number in sms.recipients],
-            "message": sms.text,
+            "message": mend_surrogates(sms.text),
             "client_reference": sms.client_reference,
         }
         body = {name: value for name, value in fields_.items() if value}
         headers = {"Signature": sign(body, self.account.api_secret or "")}
         response = self._wire.request("POST", "/v1/messages", json=body, headers=headers)
         answer = answer_in(response)
-        if not response.is_success or "id" not in answer:
+        if not response.is_success or not answer.get("id"):
             raise _refusal(response, answer)
         credit = answer.get("credit")
         return Sent(message_id=str(answer["id"]), credit=None if credit is None else str(credit))
@@ -143,7 +149,7 @@ class Lefoka(Provider):
             identity = _identity(data, word, number)
             yield DeliveryReport(
                 **stamp(DeliveryReport.kind, identity),
-                message_id=data["id"] or None,
+                message_id=_message_id(data),
                 recipient=number,
                 status=self.STATUSES.get(word.lower(), Status.UNKNOWN),
                 provider_status=word,
@@ -164,7 +170,7 @@ class Lefoka(Provider):
         identity = _identity(data, word, ",".join(sorted(numbers)), text)
         return InboundMessage(
             **stamp(InboundMessage.kind, identity, alike=(*sorted(numbers), text)),
-            message_id=data["id"] or None,
+            message_id=_message_id(data),
             sender=numbers[0] if len(numbers) == 1 else None,
             candidates=numbers,
             text=text,
@@ -188,21 +194,27 @@ def sign(body: Mapping[str, Any], secret: str) -> str:
     return hmac.new(secret.encode(), "&".join(pairs).encode(), hashlib.sha256).hexdigest()
 
 
+def _message_id(data: Mapping[str, Any]) -> str | None:
+    return (data["id"] or "").strip() or None
+
+
 def _identity(data: Mapping[str, Any], word: str, *rest: str) -> list[str] | None:
     """What a resend never changes; the id alone is shared by all statuses and recipients."""
-    if not data["id"]:
+    message_id = _message_id(data)
+    if message_id is None:
         return None
     when = _date(data["delivery_date"]) or _date(data["creation_date"])
-    return [data["id"], word.lower(), when.isoformat() if when else "", *rest]
+    return [message_id, word.lower(), when.isoformat() if when else "", *rest]
 
 
 def _recipients(value: Any) -> list[str]:
-    """Read an array, one number alone, or nothing."""
-    if value is None or value == "":
-        return []
-    found = value if isinstance(value, list) else [value]
-    numbers = [_TEXT.deserialize(item) or "" for item in found if item is not None]
-    return [number for number in numbers if number.strip()]
+    """Read an array, one number alone, or nothing; PHP writes an array with gaps as an object."""
+    found = list(value.values()) if isinstance(value, dict) else value
+    found = found if isinstance(found, list) else [found]
+    if len(found) > _MOST_REPORTED:
+        raise Unreadable(f"more than {_MOST_REPORTED} recipients")
+    numbers = [text_in(item, "recipient") for item in found]
+    return [number for number in numbers if number and number.strip()]
 
 
 def _date(value: Any) -> datetime | None:
@@ -228,6 +240,11 @@ def _refusal(response: httpx.Response, answer: Mapping[str, Any]) -> DeliveryErr
     """Read both shapes of an error: ``{"error": {…}}`` and flat."""
     error = answer.get("error")
     error = error if isinstance(error, dict) else answer
+    if response.is_success and not error.get("message"):
+        return UncertainDeliveryError(
+            f"the answer has no id and no error (HTTP {response.status_code})",
+            mend="Look it up at Lefoka before sending it again.",
+        )
     code = str(error.get("message") or f"HTTP_{response.status_code}")
     return delivery_error(
         response,
@@ -239,4 +256,3 @@ def _refusal(response: httpx.Response, answer: Mapping[str, Any]) -> DeliveryErr
 
 
 _CALLBACK = _Callback()
-_TEXT = Text()

@@ -13,25 +13,33 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
+from urllib.parse import unquote_plus
 
 import httpx
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from ..errors import DeliveryError, PermanentDeliveryError, Unreadable
+from ..errors import (
+    DeliveryError,
+    PermanentDeliveryError,
+    UncertainDeliveryError,
+    Unreadable,
+)
 from ..events import Billing, DeliveryReport, InboundMessage
 from ..security import Door
 from ..settings import Account, AccountSchema
 from .base import Ack, Provider, Sent, Sms, Stamp, json_ack
-from .payload import Payload, Text, amount, parse_json
+from .payload import Payload, Text, amount, mend_surrogates, parse_json, plain, text_in
 from .wire import Wire, answer_in, delivery_error, temporary_by_status
 
 LIVE_URL = "https://smsbox.devotek.africa"
 
 _DEFAULT_CURRENCY = "TZS"
 _MAX_RECIPIENTS = 1_000
-_ACCEPTED = 200
+_ACCEPTED = "200"
 _TRANSACTION = re.compile(
-    rb"""transaction_id["']?\s*[:=]\s*(?:"([^"\\]{1,256})"|'([^'\\]{1,256})'|([\w.-]{1,256}))"""
+    rb"""transaction_?id["']?\s*(?:=([^&\s]{1,256})|"""
+    rb""":\s*(?:"([^"\\]{1,256})"|'([^'\\]{1,256})'|([0-9]{1,256})(?![\w.])))""",
+    re.I,
 )
 
 # Names as they come, without case and underscores, and the documented name of each.
@@ -86,18 +94,16 @@ class SMSBox(Provider):
         names = _documented(payload)
         data = _CALLBACK.load(names)
         message = _message(data["message"])
-        media_url = _text(_lower(message.get("media")).get("mediaurl"))
-        text = _text(message.get("text"))
+        media_url = text_in(_lower(message.get("media")).get("mediaurl"), "mediaUrl") or None
+        text = text_in(message.get("text"), "message")
+        if not text and not media_url and "status" in names:
+            raise Unreadable("a status without a text is no inbound message")
         if text is None and media_url is None:
-            raise Unreadable(
-                "a status without a text is no inbound message"
-                if "status" in names
-                else "there is no message text"
-            )
+            raise Unreadable("there is no message text")
         text = text or ""
         sender = self._party(data["sender"])
         recipient = self._party(data["recipient"])
-        transaction = data["transaction_id"]
+        transaction = (data["transaction_id"] or "").strip()
         identity = [transaction, sender or "", text] if transaction else None
         common = stamp(InboundMessage.kind, identity, alike=(sender or "", recipient or "", text))
         custom = message.get("custom")
@@ -110,10 +116,10 @@ class SMSBox(Provider):
                 recipient=recipient,
                 text=text,
                 sent_at=_date(data["time"]),
-                channel=(data["channel"] or "sms").strip().lower(),
+                channel=((data["channel"] or "").strip() or "sms").lower(),
                 billing=_billing(data["billing"]),
                 media_url=media_url,
-                custom=custom if isinstance(custom, dict) else {},
+                custom=plain(custom) if isinstance(custom, dict) else {},
             )
         ]
 
@@ -129,9 +135,12 @@ class SMSBox(Provider):
         match = _TRANSACTION.search(body)
         if match is None:
             return {}
-        double, single, bare = match.groups()
-        text = (double or single or bare).decode("utf-8", "replace")
-        return {"transaction_id": int(text) if bare and text.isdecimal() else text}
+        form, double, single, digits = (
+            group and group.decode("utf-8", "replace") for group in match.groups()
+        )
+        if digits:
+            return {"transaction_id": int(digits)}
+        return {"transaction_id": unquote_plus(form) if form else double or single}
 
     def send(self, sms: Sms) -> Sent:
         """POST /api/sms/v1/send_sms as JSON (section "Sending SMS")."""
@@ -141,15 +150,20 @@ class SMSBox(Provider):
             "source_addr": (source or "").removeprefix("+"),
             "schedule_time": "",
             "encoding": 0,
-            "message": sms.text,
+            "message": mend_surrogates(sms.text),
             "recipients": [{"recipient_name": "", "dest_addr": to} for to in sms.recipients],
         }
         response = self._wire.request("POST", "/api/sms/v1/send_sms", json=body)
         answer = _answer(response)
-        code = str(answer.get("code", response.status_code))
-        if not response.is_success or code != str(_ACCEPTED) or answer.get("status") is False:
-            raise self._refusal(response, answer, code)
-        return Sent(message_id=_message_id(answer.get("data")))
+        message_id = _message_id(answer.get("data"))
+        if not _accepted(response, answer):
+            raise self._refusal(response, answer)
+        if message_id is None and "code" not in answer:
+            raise UncertainDeliveryError(
+                f"the answer has no id and no code (HTTP {response.status_code})",
+                mend="Look it up at SMSBox before sending it again.",
+            )
+        return Sent(message_id=message_id)
 
     def _check(self, sms: Sms, source: str | None) -> None:
         if not self.account.api_keys or not self.account.api_secret:
@@ -174,9 +188,8 @@ class SMSBox(Provider):
     def _party(self, raw: str | None) -> str | None:
         return self.number(raw) if raw and raw.strip() else None
 
-    def _refusal(
-        self, response: httpx.Response, answer: Mapping[str, Any], code: str
-    ) -> DeliveryError:
+    def _refusal(self, response: httpx.Response, answer: Mapping[str, Any]) -> DeliveryError:
+        code = str(answer.get("code", response.status_code))
         reason = answer.get("message") or answer.get("error") or "SMSBox refused the request"
         return delivery_error(
             response,
@@ -188,12 +201,16 @@ class SMSBox(Provider):
 
 
 def _documented(payload: Payload) -> Payload:
-    """Give each field its documented name; where two names mean one, the documented one wins."""
+    """Give each field its documented name; of two that mean one, the documented one with a value.
+
+    What is neither ``None`` nor blank is never covered by what is.
+    """
     named: Payload = {}
     for name, value in payload.items():
-        plain = _name(name)
-        known = _ALIASES.get(plain, plain)
-        if known == plain or known not in named:
+        folded = _name(name)
+        known = _ALIASES.get(folded, folded)
+        blank = named.get(known) in (None, "")
+        if blank or (known == folded and value not in (None, "")):
             named[known] = value
     return named
 
@@ -226,10 +243,6 @@ def _object_in(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else _TEXT.deserialize(value, "message")
-
-
 def _date(value: Any) -> datetime | None:
     """Read RFC 1123 as documented, or ISO 8601; without an offset it is UTC."""
     if not isinstance(value, str):
@@ -255,6 +268,12 @@ def _billing(value: Any) -> Billing | None:
     )
 
 
+def _accepted(response: httpx.Response, answer: Mapping[str, Any]) -> bool:
+    """Tell whether HTTP status, ``code``, ``status`` and ``error`` all say yes: they disagree."""
+    said_no = bool(answer.get("error")) or str(answer.get("status", True)).lower() == "false"
+    return response.is_success and not said_no and str(answer.get("code", _ACCEPTED)) == _ACCEPTED
+
+
 def _answer(response: httpx.Response) -> Mapping[str, Any]:
     """Read an answer that may be wrapped in ``data``."""
     answer = answer_in(response)
@@ -268,4 +287,3 @@ def _message_id(data: Any) -> str | None:
 
 
 _CALLBACK = _Callback()
-_TEXT = Text()

@@ -26,7 +26,7 @@ _TOO_MANY = 429
 _SERVER_ERROR = 500
 
 # Raised while connecting, or while waiting for a free connection: nothing has left yet.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 class Wire:
@@ -63,7 +63,7 @@ class Wire:
                 f"no connection to the provider ({type(error).__name__})",
                 mend="Check the network and the account's base_url.",
             ) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise UncertainDeliveryError(
                 f"the provider's answer was lost ({type(error).__name__})",
                 mend="Look it up at the provider before sending it again.",
@@ -105,5 +105,5 @@ def delivery_error(
     if not temporary:
         return PermanentDeliveryError(from_provider, code=code, mend=mend)
     after = response.headers.get("retry-after", "")
-    seconds = float(after) if after.isdigit() else None
+    seconds = float(after) if after.isdecimal() else None
     return TemporaryDeliveryError(from_provider, code=code, mend=mend, retry_after=seconds)
