@@ -70,6 +70,10 @@ class Event:
     trust: Trust
     duplicate_of: str | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Give the event as JSON types: times in ISO 8601, money as text, nothing that is empty."""
+        return to_dict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage(Event):
@@ -198,5 +202,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, Mapping):
-        return dict(value)
+        return json.loads(json.dumps(dict(value), default=_number))
     return value
+
+
+def _number(value: Any) -> float | str:
+    """Give a decimal of ``custom`` as a number, or as text where a float would lose digits."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is no JSON type")
+    number = float(value)
+    return number if Decimal(repr(number)) == value else str(value)
