@@ -63,7 +63,10 @@ def worker(burst: bool, processes: int) -> None:
     _log_to_stderr()
     app = _app()
     if burst:
-        click.echo(f"{Worker(app).burst()} jobs run.")
+        try:
+            click.echo(f"{Worker(app).burst()} jobs run.")
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from error
         return
     supervisor = Supervisor(app, processes)
     supervisor.run()
@@ -241,6 +244,7 @@ def _log_to_stderr() -> None:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines show whole URLs
 
 
 def main() -> None:

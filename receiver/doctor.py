@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 from redis.exceptions import RedisError
 
+from .errors import ConfigurationError
 from .store.queue import QUEUES
 
 _OLDEST_REDIS = (6, 2)
@@ -55,8 +56,12 @@ def _accounts(parts: Any) -> Iterator[Finding]:
 
 
 def _handlers(app: Flask, parts: Any) -> Iterator[Finding]:
-    with app.app_context():
-        loaded = parts.loaded
+    try:
+        with app.app_context():
+            loaded = parts.loaded
+    except ConfigurationError as error:
+        yield Finding(what=f"handlers: {error}", ok=False, mend="Workers do not start before.")
+        return
     count = len(list(loaded.table))
     yield Finding(
         what=f"handlers: {count} loaded",

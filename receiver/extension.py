@@ -6,6 +6,7 @@ may serve several apps, and two apps never see each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -121,7 +122,9 @@ class Receiver:
         """See `Router.keyword`."""
         return self.router.keyword(*words, **options)
 
-    def matching(self, pattern: str, **options: Unpack[Options]) -> Callable[[M], M]:
+    def matching(
+        self, pattern: str | re.Pattern[str], **options: Unpack[Options]
+    ) -> Callable[[M], M]:
         """See `Router.matching`."""
         return self.router.matching(pattern, **options)
 

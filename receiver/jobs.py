@@ -10,7 +10,7 @@ import logging
 import random
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -88,10 +88,12 @@ class Desk:
             return _gone(event_id)
         if record.routed is not None:
             return DONE
-        matches = self.loaded.table.match(record.event, self._pattern_guard(event_id))
-        if not matches and self.loaded.failures:
-            return self._wait_for_plugin(record)
-        if len(matches) == 1:
+        stuck: list[str] = []
+        matches = self.loaded.table.match(record.event, self._pattern_guard(event_id, stuck))
+        if self.loaded.failures and all(match.handler.kind == "every" for match in matches):
+            return self._wait_for_plugin(record, [match.handler.name for match in matches])
+        # after a pattern that took too long, a retry must not come by here again
+        if len(matches) == 1 and not stuck:
             return self._attempt(record, matches[0].handler, matches[0].event)
         names = [match.handler.name for match in matches]
         jobs = [self.jobs.run(event_id, record.event.kind, name) for name in names]
@@ -229,30 +231,38 @@ class Desk:
         reason = f"{name}: reply {state} ({error.code or type(error).__name__})"
         return Verdict(_delay(attempt, self.retries, error) if again else None, reason)
 
-    def _wait_for_plugin(self, record: Record) -> Verdict:
-        """Nothing loaded takes the event, but something is not loaded: keep it for that."""
+    def _wait_for_plugin(self, record: Record, watchers: Sequence[str]) -> Verdict:
+        """Nothing loaded answers the event, but something is not loaded: keep it for that.
+
+        Watchers do not wait.
+        """
+        fresh = [name for name in watchers if name not in record.handlers]
+        jobs = [self.jobs.run(record.event.id, record.event.kind, name) for name in fresh]
         names = ", ".join(failure.name for failure in self.loaded.failures)
-        return self._postpone(record, "(routing)", f"handlers failed to load: {names}")
+        return self._postpone(record, "(routing)", f"handlers failed to load: {names}", jobs)
 
     def _missing(self, record: Record, name: str) -> Verdict:
         return self._postpone(record, name, "there is no handler of this name now")
 
-    def _postpone(self, record: Record, name: str, reason: str) -> Verdict:
+    def _postpone(
+        self, record: Record, name: str, reason: str, then: Sequence[Job] = ()
+    ) -> Verdict:
         attempt = int(record.handlers.get(name, {}).get("attempts", 0)) + 1
         delay = _delay(attempt, self.retries, None) if attempt <= self.retries else None
         state = "failed" if delay is None else "retrying"
         outcome = {"state": state, "attempts": attempt, "at": now_iso(), "reason": reason}
-        self.journal.note(record.event.id, HANDLER + name, outcome)
+        self.journal.note(record.event.id, HANDLER + name, outcome, then=then)
         _log.error("event=%s handler=%s outcome=%s reason=%r", record.event.id, name, state, reason)
         return Verdict(delay, reason)
 
-    def _pattern_guard(self, event_id: str) -> Any:
+    def _pattern_guard(self, event_id: str, stuck: list[str]) -> Any:
         @contextmanager
         def guard(handler: Handler) -> Iterator[None]:
             try:
                 with time_limit(handler.timeout):
                     yield
             except TimeUp as error:
+                stuck.append(handler.name)
                 outcome = {"state": "failed", "at": now_iso(), "reason": f"its pattern {error}"}
                 self.journal.note(event_id, HANDLER + handler.name, outcome)
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,9 @@ HANDLERS_GROUP = "receiver.handlers"
 PROVIDERS_GROUP = "receiver.providers"
 
 _BUILT_IN: tuple[type[Provider], ...] = (Lefoka, SMSBox)
+
+# What importing a plugin may raise: a script that ends itself must not end the worker.
+_ANYTHING = (Exception, SystemExit)
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +58,9 @@ def load_handlers(names: Iterable[str], own: Iterable[Router] = ()) -> Loaded:
     routers = list(own)
     failures: list[Failure] = []
     for name in names:
-        _collect(name, lambda name=name: _named(name), routers, failures)
+        routers += _guarded(name, partial(_named, name, failures), failures)
     for entry in _entries(HANDLERS_GROUP):
-        _collect(
-            entry.value, lambda entry=entry: [_router(entry.load(), entry.value)], routers, failures
-        )
+        routers += _guarded(entry.value, partial(_entered, entry), failures)
     for failure in failures:
         _log.error("event=plugin_failed name=%s reason=%r", failure.name, failure.reason)
     return Loaded(table=Table(routers), failures=tuple(failures))
@@ -70,43 +72,57 @@ def provider_classes() -> dict[str, type[Provider]]:
     for entry in _entries(PROVIDERS_GROUP):
         try:
             found = entry.load()
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            _log.error("event=provider_failed name=%s reason=%s", entry.value, _reason(error))
+        except _ANYTHING as error:
+            _provider_failed(entry, _reason(error))
             continue
         if not (isinstance(found, type) and issubclass(found, Provider)):
-            _log.error("event=provider_failed name=%s reason='is no Provider'", entry.value)
-            continue
-        classes.setdefault(entry.name, found)
+            _provider_failed(entry, "is no Provider")
+        elif entry.name in classes:
+            _provider_failed(entry, f"there is a provider {entry.name} already")
+        else:
+            classes[entry.name] = found
     return classes
 
 
-def _collect(name: str, load: Any, routers: list[Router], failures: list[Failure]) -> None:
+def _guarded(name: str, load: Callable[[], list[Router]], failures: list[Failure]) -> list[Router]:
     try:
-        routers.extend(load())
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return load()
+    except _ANYTHING as error:
         failures.append(Failure(name=name, reason=_reason(error)))
+        return []
 
 
-def _named(name: str) -> list[Router]:
+def _named(name: str, failures: list[Failure]) -> list[Router]:
+    """Load what a name means; of a package each module by itself, so that one may fail alone."""
     module_name, _, attribute = name.partition(":")
     module = importlib.import_module(module_name)
     if attribute:
         return [_router(getattr(module, attribute, None), name)]
     if hasattr(module, "router"):
         return [_router(module.router, name)]
-    found = [_router(inner.router, inner.__name__) for inner in _modules_in(module)]
-    if not found:
+    found: list[Router] = []
+    failed: list[Failure] = []
+    for inner in _modules_in(module):
+        found += _guarded(inner, partial(_module, inner), failed)
+    if not found and not failed:
         raise ConfigurationError(f"{name} has no router, and no module with one")
+    failures += failed
     return found
 
 
-def _modules_in(package: ModuleType) -> Iterator[ModuleType]:
-    for entry in sorted(
-        pkgutil.iter_modules(getattr(package, "__path__", [])), key=lambda e: e.name
-    ):
-        module = importlib.import_module(f"{package.__name__}.{entry.name}")
-        if hasattr(module, "router"):
-            yield module
+def _module(name: str) -> list[Router]:
+    """Load one module of a package; it need not have a router."""
+    module = importlib.import_module(name)
+    return [_router(module.router, name)] if hasattr(module, "router") else []
+
+
+def _entered(entry: EntryPoint) -> list[Router]:
+    return [_router(entry.load(), entry.value)]
+
+
+def _modules_in(package: ModuleType) -> list[str]:
+    found = pkgutil.iter_modules(getattr(package, "__path__", []))
+    return sorted(f"{package.__name__}.{entry.name}" for entry in found)
 
 
 def _router(found: Any, name: str) -> Router:
@@ -119,5 +135,9 @@ def _entries(group: str) -> list[EntryPoint]:
     return sorted(entry_points(group=group), key=lambda entry: entry.name)
 
 
-def _reason(error: Exception) -> str:
+def _provider_failed(entry: EntryPoint, reason: str) -> None:
+    _log.error("event=provider_failed name=%s reason=%r", entry.value, reason)
+
+
+def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
@@ -18,8 +18,8 @@ from .events import DeliveryReport, Event, InboundMessage, Status
 from .words import first_word, words_in
 
 MessageHandler = Callable[[InboundMessage], str | None]
-Watcher = Callable[[InboundMessage], object]
-ReportHandler = Callable[[DeliveryReport], object]
+Watcher = Callable[[InboundMessage], str | None]  # not object: an async function gives one, too
+ReportHandler = Callable[[DeliveryReport], None]
 Kind = Literal["keyword", "pattern", "fallback", "every", "report"]
 
 M = TypeVar("M", bound=MessageHandler)
@@ -28,7 +28,10 @@ R = TypeVar("R", bound=ReportHandler)
 
 DEFAULT_TIMEOUT = 60
 
+_MOST_SECONDS = 86_400
+_MOST_RETRIES = 50
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_NOT_PLAIN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 class Options(TypedDict, total=False):
@@ -109,8 +112,7 @@ class Router:
         for word in words:
             if not isinstance(word, str) or words_in(word) != [first_word(word)]:
                 raise ConfigurationError(
-                    f"{self!r}.keyword({word!r}): a keyword is exactly one word;"
-                    " use matching() for more"
+                    f"{self!r}.keyword({word!r}): a keyword is one word; use matching() for more"
                 )
         return self._decorator("keyword", options, words=frozenset(map(first_word, words)))
 
@@ -128,8 +130,11 @@ class Router:
         """
         try:
             compiled = re.compile(pattern, re.I) if isinstance(pattern, str) else pattern
-        except re.error as error:
-            raise ConfigurationError(f"{self!r}.matching({pattern!r}): {error}") from error
+            compiled.match("")  # a pattern of bytes, or no pattern at all, ends here
+        except (re.error, OverflowError, TypeError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{self!r}.matching({pattern!r}): is no pattern for text; {error}"
+            ) from error
         return self._decorator("pattern", options, pattern=compiled)
 
     def fallback(self, **options: Unpack[Options]) -> Callable[[M], M]:
@@ -160,21 +165,25 @@ class Router:
         ... def warn(report: DeliveryReport) -> None:
         ...     pass
         """
-        return self._decorator("report", options, statuses=frozenset(map(Status, statuses)))
+        try:
+            wanted = frozenset(map(Status, statuses))
+        except ValueError as error:
+            known = ", ".join(status.name for status in Status)
+            raise ConfigurationError(f"{self!r}.report(): {error}; there are {known}") from error
+        return self._decorator("report", options, statuses=wanted)
 
     def _decorator(self, kind: Kind, options: Options, **what: Any) -> Callable[[Any], Any]:
-        unknown = sorted(options.keys() - Options.__optional_keys__)
+        given: Any = {name: value for name, value in options.items() if value is not None}
+        unknown = ", ".join(given.keys() - Options.__optional_keys__)
         if unknown:
-            raise ConfigurationError(
-                f"{self!r}.{kind}: unknown option {', '.join(unknown)};"
-                " there are provider, account, retries, timeout"
-            )
+            known = ", ".join(sorted(Options.__optional_keys__))
+            raise ConfigurationError(f"{self!r}: unknown option {unknown}; there are {known}")
 
         def register(function: Callable[[Any], object]) -> Callable[[Any], object]:
             name = f"{self.name}.{getattr(function, '__name__', '')}"
             _check_function(function, name)
-            handler = Handler(name=name, function=function, kind=kind, **what, **options)
-            _check_limits(handler)
+            _check_options(name, given)
+            handler = Handler(name=name, function=function, kind=kind, **what, **given)
             if any(known.name == name for known in self.handlers):
                 raise _two_of_one_name(name)
             self.handlers.append(handler)
@@ -211,7 +220,8 @@ class Table:
         raised, which makes that pattern one that does not match.
         """
         if isinstance(event, DeliveryReport):
-            return [Match(h, event) for h in self._open_to(event, "report") if _wants(h, event)]
+            reports = self._open_to(event, "report")
+            return [Match(h, event) for h in reports if event.status in (h.statuses or Status)]
         if not isinstance(event, InboundMessage):
             return []
         watchers = [Match(handler, event) for handler in self._open_to(event, "every")]
@@ -223,18 +233,16 @@ class Table:
             match = self._try(handler, message, guard)
             if match is not None:
                 return match
-        for handler in self._open_to(message, "fallback"):
-            return Match(handler, message)
-        return None
+        return next((Match(h, message) for h in self._open_to(message, "fallback")), None)
 
     def _try(self, handler: Handler, message: InboundMessage, guard: Guard) -> Match | None:
         if handler.pattern is None:
             found = first_word(message.text) in handler.words
             return Match(handler, message) if found else None
-        match = None
+        grouped = None
         with guard(handler):
-            match = handler.pattern.match(message.text.strip())
-        return Match(handler, _grouped(message, match)) if match else None
+            grouped = _grouped(handler.pattern, message)
+        return Match(handler, grouped) if grouped else None
 
     def _open_to(self, event: Event, *kinds: Kind) -> Iterator[Handler]:
         for handler in self:
@@ -249,39 +257,44 @@ def refill(handler: Handler, event: Event) -> Event:
     """Give the event as the handler's own pattern sees it, groups and all."""
     if handler.pattern is None or not isinstance(event, InboundMessage):
         return event
-    match = handler.pattern.match(event.text.strip())
-    return _grouped(event, match) if match else event
+    return _grouped(handler.pattern, event) or event
 
 
-def _grouped(message: InboundMessage, match: re.Match[str]) -> InboundMessage:
-    return replace(message, groups=match.groupdict())
-
-
-def _wants(handler: Handler, report: DeliveryReport) -> bool:
-    return not handler.statuses or report.status in handler.statuses
+def _grouped(pattern: re.Pattern[str], message: InboundMessage) -> InboundMessage | None:
+    match = pattern.match(message.text.strip())
+    return replace(message, groups=match.groupdict()) if match else None
 
 
 def _check_function(function: Callable[[Any], object], name: str) -> None:
-    if not name.rpartition(".")[2].isidentifier():
-        raise ConfigurationError(f"a handler of {name.partition('.')[0]}: define it with def")
-    if not callable(function) or inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"handler {name}: must be a plain function, not async")
+    own = name.partition(".")[2]
+    if not callable(function) or not own.isidentifier():
+        raise _wrong(name, "has no name of its own; define it with def, not with lambda")
+    if not _NAME.fullmatch(own):  # it becomes part of a job's id
+        raise _wrong(name, "the function's name holds letters from a to z, digits and _ only")
+    if any(is_one(function) for is_one in _NOT_PLAIN):
+        raise _wrong(name, "must be a plain function; no async, no yield, only return")
     try:
         inspect.signature(function).bind(object())
     except TypeError as error:
-        raise ConfigurationError(
-            f"handler {name}: must take one argument, the event; {error}"
-        ) from error
+        raise _wrong(name, f"must take one argument, the event; def {own}(event)") from error
+    except ValueError:  # a function in C that does not tell
+        return
 
 
-def _check_limits(handler: Handler) -> None:
-    if handler.timeout <= 0:
-        raise ConfigurationError(f"handler {handler.name}: timeout must be over 0 seconds")
-    if handler.retries is not None and handler.retries < 0:
-        raise ConfigurationError(f"handler {handler.name}: retries must not be negative")
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    for option in ("provider", "account"):
+        if not isinstance(options.get(option, ""), str):
+            raise _wrong(name, f"{option} must be one name, as text")
+    timeout, retries = options.get("timeout", DEFAULT_TIMEOUT), options.get("retries", 0)
+    if not isinstance(timeout, int | float) or not 0 < timeout <= _MOST_SECONDS:
+        raise _wrong(name, f"timeout must be seconds, over 0 and at most {_MOST_SECONDS}")
+    if not isinstance(retries, int) or not 0 <= retries <= _MOST_RETRIES:
+        raise _wrong(name, f"retries must be a whole number from 0 to {_MOST_RETRIES}")
+
+
+def _wrong(name: str, what: str) -> ConfigurationError:
+    return ConfigurationError(f"handler {name}: {what}")
 
 
 def _two_of_one_name(name: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"there are two handlers of the name {name}: rename one, or the router of one"
-    )
+    return _wrong(name, "there are two of this name; rename one, or the router of one")

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+import phonenumbers
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates
 
 from .errors import ConfigurationError
@@ -35,6 +36,16 @@ KEY_PLACES = (
 _PREFIX = "RECEIVER_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+# Braces are doubled, since marshmallow formats its messages.
+_ACCOUNTS_HELP = 'write {{"lefoka": {{"api_key": …, "api_secret": …}}}}, as JSON in the environment'
+
+_PATH = validate.Regexp(r"(/[^/\s]+)*\Z", error="must begin with a slash, and end without one")
+_WORD = validate.Regexp(
+    r"[A-Za-z0-9_-]{1,32}\Z", error="must be letters, digits, - and _ only, 32 at most"
+)
+_REGION = validate.OneOf(
+    phonenumbers.SUPPORTED_REGIONS, error="must be the two letters of a country (ISO 3166), as ZA"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +81,13 @@ class Settings:
     namespace: str
 
 
+class _Text(fields.String):
+    """Text; Flask reads a variable such as ``12345`` as a number, which stands for its digits."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return super()._deserialize(_digits(value), attr, data, **kwargs)
+
+
 class AccountSchema(Schema):
     """What an account may say; a provider with options of its own extends it."""
 
@@ -78,12 +96,17 @@ class AccountSchema(Schema):
 
     provider = fields.String(required=True)
     api_key = fields.Raw(load_default=())
-    api_secret = fields.String(allow_none=True, validate=validate.Length(min=1))
+    api_secret = _Text(allow_none=True, validate=validate.Length(min=1))
     networks = fields.List(fields.String(), load_default=list)
     base_url = fields.String(allow_none=True)
     key_in = fields.String(allow_none=True, validate=validate.OneOf(KEY_PLACES))
-    source_addr = fields.String(allow_none=True, validate=validate.Length(min=1))
-    region = fields.String(allow_none=True, validate=validate.Regexp("^[A-Z]{2}$"))
+    source_addr = _Text(allow_none=True, validate=validate.Length(min=1))
+    region = fields.String(allow_none=True, validate=_REGION)
+
+    @validates("api_key")
+    def _check_api_key(self, value: Any, data_key: str) -> None:
+        if not all(isinstance(key, str) and key for key in _listed(value)):
+            raise ValidationError("must be a non-empty string, or a list of them")
 
     @validates("networks")
     def _check_networks(self, value: Sequence[str], data_key: str) -> None:
@@ -91,24 +114,23 @@ class AccountSchema(Schema):
             try:
                 ipaddress.ip_network(text)
             except ValueError as error:
-                raise ValidationError(f"{error}; write it as 10.0.0.0/8") from error
+                raise ValidationError("must be networks, such as 10.0.0.0/8") from error
 
     @validates("base_url")
     def _check_base_url(self, value: str | None, data_key: str) -> None:
         if value is None:
             return
-        parts = urlsplit(value)
+        parts = _split(value)
         if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
             raise ValidationError("must begin with https:// (http:// is for this machine only)")
+        if not parts.hostname:
+            raise ValidationError("names no host; write https://api.example.org")
 
     @post_load
     def _split_options(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         known = {*AccountSchema._declared_fields}
         options = {name: data.pop(name) for name in list(data) if name not in known}
-        keys = data.pop("api_key")
-        keys = [keys] if isinstance(keys, str) else keys
-        if not isinstance(keys, list | tuple) or not all(isinstance(k, str) and k for k in keys):
-            raise ValidationError("must be a non-empty string, or a list of them", "api_key")
+        keys = _listed(data.pop("api_key"))
         networks = tuple(ipaddress.ip_network(text) for text in data.pop("networks"))
         return {**data, "api_keys": tuple(keys), "networks": networks, "options": options}
 
@@ -117,23 +139,34 @@ class _SettingsSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    ACCOUNTS = fields.Dict(keys=fields.String(), required=True)
+    ACCOUNTS = fields.Dict(
+        keys=fields.String(error_messages={"invalid": "the name of an account must be text"}),
+        required=True,
+        validate=validate.Length(min=1, error=f"names no account; {_ACCOUNTS_HELP}"),
+        error_messages={
+            "required": f"is missing; {_ACCOUNTS_HELP}",
+            "invalid": f"must be a mapping; {_ACCOUNTS_HELP}",
+        },
+    )
     HANDLERS = fields.Raw(load_default=())
     REDIS_URL = fields.String(load_default="redis://localhost:6379/0")
-    URL_PREFIX = fields.String(load_default="/webhooks", validate=validate.Regexp("^(/[^/]+)*$"))
+    URL_PREFIX = fields.String(load_default="/webhooks", validate=_PATH)
     SPOOL_DIR = fields.Raw(load_default=None)
     SECRET_KEYS = fields.Raw(load_default=())
-    MAX_BODY = fields.Integer(load_default=262_144, validate=validate.Range(min=1024))
-    RETENTION = fields.Integer(load_default=604_800, validate=validate.Range(min=60))
-    RETRIES = fields.Integer(load_default=8, validate=validate.Range(min=0, max=50))
+    MAX_BODY = fields.Integer(load_default=262_144, strict=True, validate=validate.Range(min=1024))
+    RETENTION = fields.Integer(load_default=604_800, strict=True, validate=validate.Range(min=60))
+    RETRIES = fields.Integer(load_default=8, strict=True, validate=validate.Range(min=0, max=50))
     INLINE = fields.Boolean(load_default=False)
-    NAMESPACE = fields.String(
-        load_default="receiver", validate=validate.Regexp("^[A-Za-z0-9_-]{1,32}$")
-    )
+    NAMESPACE = fields.String(load_default="receiver", validate=_WORD)
+
+    @validates("SPOOL_DIR")
+    def _check_spool_dir(self, value: Any, data_key: str) -> None:
+        if value is not None and not isinstance(value, str | Path):
+            raise ValidationError("must be the path of a folder")
 
     @validates("REDIS_URL")
     def _check_redis_url(self, value: str, data_key: str) -> None:
-        if urlsplit(value).scheme not in _REDIS_SCHEMES:
+        if _split(value).scheme not in _REDIS_SCHEMES:
             raise ValidationError("must begin with redis://, rediss:// or unix://")
 
 
@@ -153,10 +186,6 @@ def load_settings(
         problems += _sentences(error, "", list(_SettingsSchema._declared_fields))
         data = error.valid_data
     accounts = _accounts(data.get("ACCOUNTS") or {}, schemas, problems)
-    if not data.get("ACCOUNTS") and "ACCOUNTS" in given and not problems:
-        problems.append(
-            "RECEIVER_ACCOUNTS: names no account; write {'lefoka': {'api_key': …}} or the like"
-        )
     secret_keys = _secret_keys(data.get("SECRET_KEYS"), config, problems)
     handlers = _names(data.get("HANDLERS"), "RECEIVER_HANDLERS", problems)
     if problems:
@@ -190,7 +219,7 @@ def _accounts(
             problems.append(f"RECEIVER_{where}: must be a mapping of credentials")
             continue
         provider = value.get("provider", name)
-        if provider not in schemas:
+        if not isinstance(provider, str) or provider not in schemas:
             known = ", ".join(sorted(schemas))
             problems.append(f"RECEIVER_{where}.provider: is none of the known ones: {known}")
             continue
@@ -206,9 +235,9 @@ def _accounts(
 
 def _secret_keys(given: Any, config: Mapping[str, Any], problems: list[str]) -> tuple[Any, ...]:
     if not given:
-        given = [config.get("SECRET_KEY"), *(config.get("SECRET_KEY_FALLBACKS") or ())]
+        given = [config.get("SECRET_KEY"), *_listed(config.get("SECRET_KEY_FALLBACKS") or ())]
         given = [key for key in given if key]
-    keys = (given,) if isinstance(given, str | bytes) else tuple(given)
+    keys = _listed(given)
     if not keys:
         problems.append(
             "RECEIVER_SECRET_KEYS: there is none; set it, or the app's SECRET_KEY, to a long random"
@@ -230,13 +259,30 @@ def _names(given: Any, where: str, problems: list[str]) -> tuple[str, ...]:
 def _sentences(error: ValidationError, where: str, known: Sequence[str]) -> list[str]:
     """Say each problem in one line, without the wrong value: it may be a secret."""
     found = []
-    for name, messages in error.messages_dict.items():
+    for key, messages in error.messages_dict.items():
+        name = str(key)
         text = "; ".join(_flat(messages)).rstrip(".")
         if "Unknown field" in text:
             close = difflib.get_close_matches(name, known, 1)
             text = "unknown key" + (f"; did you mean RECEIVER_{where}{close[0]}?" if close else "")
         found.append(f"RECEIVER_{where}{name}: {text}")
     return found
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    """Give one value, or several, as several."""
+    return tuple(map(_digits, value if isinstance(value, list | tuple) else [value]))
+
+
+def _digits(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ValidationError("is no URL") from error
 
 
 def _flat(messages: Any) -> list[str]:

