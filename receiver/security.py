@@ -144,11 +144,11 @@ def _basic(request: WebhookRequest) -> list[bytes]:
 
 def _bearer(request: WebhookRequest) -> list[bytes]:
     scheme, _, value = request.headers.get("authorization", "").strip().partition(" ")
-    return [_bytes(value.strip())] if scheme.lower() == "bearer" else []
+    return [_sent(value.strip())] if scheme.lower() == "bearer" else []
 
 
 def _header(request: WebhookRequest, name: str) -> list[bytes]:
-    return [_bytes(request.headers.get(name, ""))]
+    return [_sent(request.headers.get(name, ""))]
 
 
 def _query(request: WebhookRequest) -> list[bytes]:
@@ -175,6 +175,14 @@ _FINDERS = {
     "query": _query,
     "body": _body,
 }
+
+
+def _sent(header: str) -> bytes:
+    """Give a header's bytes as they were sent: WSGI hands them over as Latin-1."""
+    try:
+        return header.encode("latin-1")
+    except UnicodeEncodeError:
+        return _bytes(header)
 
 
 def _digest(key: bytes) -> bytes:

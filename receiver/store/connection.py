@@ -8,6 +8,7 @@ import threading
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from weakref import WeakSet
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -19,6 +20,9 @@ ANSWER_SECONDS = 1.0
 
 _SHARED = "enqueue"  # the Lua function that the other scripts call
 
+# All of this process, so that a fork finds them.
+_CONNECTIONS: WeakSet[Connection] = WeakSet()
+
 
 class Connection:
     """A lazy client; ``answer`` is how many seconds Redis may take to answer one command."""
@@ -27,18 +31,22 @@ class Connection:
         self._url = url
         self._answer = answer
         self._client: Redis | None = None
-        self._pid = 0
         self._lock = threading.Lock()
+        _CONNECTIONS.add(self)
 
     @property
     def client(self) -> Redis:
         """The client of this process; nothing is connected before its first command."""
-        if self._client is None or self._pid != os.getpid():
+        if self._client is None:
             with self._lock:
-                if self._client is None or self._pid != os.getpid():
+                if self._client is None:
                     self._client = connect(self._url, self._answer)
-                    self._pid = os.getpid()
         return self._client
+
+    def forget(self) -> None:
+        """Let go of the parent's client in a forked process: its sockets are closed here only."""
+        self._client = None
+        self._lock = threading.Lock()  # a thread of the parent may have held it
 
     def run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         """Run one of our scripts in one round trip; two where Redis has not met it yet."""
@@ -63,6 +71,14 @@ def connect(url: str, answer: float) -> Redis:
         health_check_interval=0,
         protocol=2,
     )
+
+
+def _after_fork() -> None:
+    for connection in _CONNECTIONS:
+        connection.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @lru_cache

@@ -11,10 +11,12 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import Refused, StorageUnavailable, without_values
 from ..intake import Intake
@@ -24,6 +26,7 @@ ENDPOINT = "receiver"  # the blueprint's name: what a login guard lets pass
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _RETRY_AFTER = 5  # seconds
+_MAX_HEADER = 500  # characters
 _BODY_PROBLEMS = {
     400: ("The body did not arrive whole.", "Send it again."),
     413: ("The body is too large.", "The operator can raise RECEIVER_MAX_BODY."),
@@ -39,7 +42,7 @@ def webhook_blueprint(
     """Make the blueprint of one app; ``providers`` by account name, ``max_body`` in bytes."""
     blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
 
-    @blueprint.url_value_preprocessor
+    @blueprint.url_value_preprocessor  # these run before all before_request hooks of the app
     def before_the_apps_own_hooks(endpoint: str | None, values: dict[str, Any] | None) -> None:
         _exempt_from_csrf(blueprint)
         g.receiver_body = _read_body(max_body)
@@ -87,7 +90,7 @@ def _answer(provider: Provider | None, intake: Intake, token: str | None) -> Res
     ack = received.ack
     response = Response(ack.body, ack.status, content_type=ack.content_type)
     if received.unreadable is not None:
-        response.headers["Receiver-Quarantined"] = received.unreadable
+        response.headers["Receiver-Quarantined"] = _header_text(received.unreadable)
     return response
 
 
@@ -107,13 +110,26 @@ def _read_body(max_body: int) -> bytes | int:
 
     Our limit holds here, whatever the app's MAX_CONTENT_LENGTH is; chunked bodies are counted.
     """
-    request.max_content_length = max_body
+    body, problem = b"", 0
+    # One byte more: of a chunked body Werkzeug gives that much, and does not say that it goes on.
+    request.max_content_length = max_body + 1
     try:
-        return request.get_data(cache=True)
+        body = request.get_data(cache=False)
+        form = vars(request).get("form")  # what a hook of the app read before us
+        if form and not body:
+            body = urlencode(list(form.items(multi=True))).encode("ascii")
+        elif request.content_length not in (None, len(body)):
+            problem = 400  # the caller hung up: half a text is no text
+        if len(body) > max_body:
+            problem = 413
     except RequestEntityTooLarge:
-        return 413
-    except (ClientDisconnected, OSError):
-        return 400
+        problem = 413
+    except Exception as error:  # noqa: BLE001 - each server has errors of its own for a cut body
+        _log.warning("event=body_lost error=%s", type(error).__name__)
+        problem = 400
+    # Hooks of the app may read it again; what is too large must not make them answer in our place.
+    request.stream = BytesIO(b"" if problem else body)
+    return problem or body
 
 
 def _exempt_from_csrf(blueprint: Blueprint) -> None:
@@ -122,6 +138,12 @@ def _exempt_from_csrf(blueprint: Blueprint) -> None:
     exempt: Callable[[Blueprint], object] | None = getattr(csrf, "exempt", None)
     if exempt is not None:
         exempt(blueprint)
+
+
+def _header_text(text: str) -> str:
+    """One line of ASCII, whatever a provider's file says: more than that cannot be sent."""
+    shown = "".join(char if char.isascii() and char.isprintable() else " " for char in text)
+    return " ".join(shown.split())[:_MAX_HEADER]
 
 
 def _later(problem: str) -> Response:
