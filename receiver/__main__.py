@@ -1,6 +1,6 @@
 """``python -m receiver`` is ``sms-receiver``."""
 
-from .cli import main
+from .standalone import main
 
 if __name__ == "__main__":
     main()

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, ScriptInfo, with_appcontext
+from flask.cli import AppGroup, with_appcontext
 
 from . import doctor
 from .errors import ConfigurationError
@@ -245,17 +245,3 @@ def _log_to_stderr() -> None:
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines show whole URLs
-
-
-def main() -> None:
-    """Run ``sms-receiver``: the same commands on the standalone app."""
-    from .standalone import create_app
-
-    try:
-        receiver_commands.main(
-            prog_name="sms-receiver",
-            obj=ScriptInfo(create_app=create_app, load_dotenv_defaults=False),
-        )
-    except ConfigurationError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 from flask import Flask
+from flask.cli import ScriptInfo
 
+from .cli import receiver_commands
+from .errors import ConfigurationError
 from .extension import Receiver
 
 _HANDLERS = "handlers"  # the deployment's own folder, beside wsgi.py
@@ -28,6 +32,18 @@ def create_app(folder: str | Path | None = None) -> Flask:
         _claim_the_name(root / _HANDLERS)
     Receiver(app)
     return app
+
+
+def main() -> None:
+    """Run ``sms-receiver``: the same commands on the standalone app."""
+    try:
+        receiver_commands.main(
+            prog_name="sms-receiver",
+            obj=ScriptInfo(create_app=create_app, load_dotenv_defaults=False),
+        )
+    except ConfigurationError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
 
 
 def _claim_the_name(folder: Path) -> None:

@@ -23,7 +23,7 @@ def test_the_wheel_ships_the_package_and_nothing_else(tmp_path: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"receiver"}
     assert {"receiver/py.typed", "receiver/store/scripts/accept.lua"} <= set(names)
     (points,) = [name for name in names if name.endswith("entry_points.txt")]
-    assert "sms-receiver = receiver.cli:main" in zipfile.ZipFile(wheel).read(points).decode()
+    assert "sms-receiver = receiver.standalone:main" in zipfile.ZipFile(wheel).read(points).decode()
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

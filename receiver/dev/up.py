@@ -126,7 +126,7 @@ class Up:
         return [*command, "--factory", f"receiver.dev.serve:{target}"]
 
     def _worker(self) -> list[str]:
-        ours = ["-c", "from receiver.cli import main; main()"]
+        ours = ["-c", "from receiver.standalone import main; main()"]
         command = ["-m", "flask", "receiver"] if self._info.create_app is None else ours
         return [*_PYTHON, *command, "worker", "--processes", str(self._options.processes)]
 
