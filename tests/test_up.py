@@ -115,7 +115,11 @@ def test_a_second_one_in_the_folder_says_so_and_leaves_the_first_alone(tmp_path:
     [
         (["granian"], 0, "the web server was killed by SIGKILL. The end of .receiver/web.log:"),
         (["granian"], -1, "the web server ended: status 1. The end of .receiver/web.log:"),
-        (["receiver.standalone", "worker"], 0, "the supervisor of the workers was killed by SIGKILL"),
+        (
+            ["receiver.standalone", "worker"],
+            0,
+            "the supervisor of the workers was killed by SIGKILL",
+        ),
         (["valkey-server"], 0, "the embedded Redis was killed by SIGKILL"),
         (["killpg"], 0, "the warden of the processes was killed"),
     ],
