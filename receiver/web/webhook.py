@@ -58,6 +58,7 @@ def webhook_blueprint(
         "methods": _METHODS,
         "provide_automatic_options": False,
         "strict_slashes": False,
+        "merge_slashes": False,
     }
     blueprint.add_url_rule("/<account>", "webhook", webhook, **options)
     blueprint.add_url_rule("/<account>/<token>", "webhook", webhook, **options)
@@ -76,6 +77,8 @@ def _answer(provider: Provider | None, intake: Intake, token: str | None) -> Res
     callback = _framework_free(body, token)
     try:
         received = provider.receive(callback)
+        if _may_be_cut(body, received.unreadable):
+            return _error(400, *_BODY_PROBLEMS[400])
         intake.accept(received, callback, account)
     except Refused as error:
         places = ",".join(error.looked_in)
@@ -130,6 +133,20 @@ def _read_body(max_body: int) -> bytes | int:
     # Hooks of the app may read it again; what is too large must not make them answer in our place.
     request.stream = BytesIO(b"" if problem else body)
     return problem or body
+
+
+def _may_be_cut(body: bytes, unreadable: str | None) -> bool:
+    """Tell whether a chunked body may have ended early: granian hands over what it got.
+
+    JSON that can be read is whole; of anything else nobody knows.
+    """
+    if request.content_length is not None or not _server_hides_cuts():
+        return False
+    return unreadable is not None or body.lstrip()[:1] not in (b"{", b"[", b'"')
+
+
+def _server_hides_cuts() -> bool:
+    return str(request.environ.get("SERVER_SOFTWARE", "")).lower().startswith("granian")
 
 
 def _exempt_from_csrf(blueprint: Blueprint) -> None:
