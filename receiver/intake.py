@@ -12,10 +12,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from .accounts import Account
 from .errors import StorageUnavailable
 from .events import event_id, to_json
 from .providers.base import Received, WebhookRequest
-from .settings import Account
 from .store.connection import Connection
 from .store.queue import JobMaker, rq_time
 

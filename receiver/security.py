@@ -20,9 +20,9 @@ from urllib.parse import unquote_plus
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from .accounts import KEY_PLACES, Account
 from .errors import Refused
 from .events import Trust
-from .settings import KEY_PLACES, Account
 
 _MAX_CANDIDATES = 16  # a request that carries more keys than this is guessing
 _BODY_KEY = re.compile(

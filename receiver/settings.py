@@ -7,61 +7,31 @@ business of `check`.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
-import phonenumbers
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates
 
+from .accounts import Account, AccountSchema, as_many, split_url
 from .errors import ConfigurationError
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 RESERVED_ACCOUNTS = frozenset({"live", "ready", "metrics", "openapi.json", "inbox"})
-KEY_PLACES = (
-    "basic",
-    "api-key",
-    "x-api-key",
-    "bearer",
-    "beem-secure-token",
-    "query",
-    "body",
-)
-
 _PREFIX = "RECEIVER_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+_DATABASE = re.compile(r"(/[0-9]*)?", re.ASCII)
 # Braces are doubled, since marshmallow formats its messages.
 _ACCOUNTS_HELP = 'write {{"lefoka": {{"api_key": …, "api_secret": …}}}}, as JSON in the environment'
 
-_PATH = validate.Regexp(r"(/[^/\s]+)*\Z", error="must begin with a slash, and end without one")
+_PATH = validate.Regexp(
+    r"(/[A-Za-z0-9._~-]+)*\Z", error="must be a path as /webhooks, without a slash at its end"
+)
 _WORD = validate.Regexp(
     r"[A-Za-z0-9_-]{1,32}\Z", error="must be letters, digits, - and _ only, 32 at most"
 )
-_REGION = validate.OneOf(
-    phonenumbers.SUPPORTED_REGIONS, error="must be the two letters of a country (ISO 3166), as ZA"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One account at one provider: its credentials and how its callbacks come in."""
-
-    name: str
-    provider: str
-    api_keys: tuple[str, ...] = field(default=(), repr=False)
-    api_secret: str | None = field(default=None, repr=False)
-    networks: tuple[Network, ...] = ()
-    base_url: str | None = None
-    key_in: str | None = None
-    source_addr: str | None = None
-    region: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,60 +49,6 @@ class Settings:
     retries: int
     inline: bool
     namespace: str
-
-
-class _Text(fields.String):
-    """Text; Flask reads a variable such as ``12345`` as a number, which stands for its digits."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        return super()._deserialize(_digits(value), attr, data, **kwargs)
-
-
-class AccountSchema(Schema):
-    """What an account may say; a provider with options of its own extends it."""
-
-    class Meta:
-        unknown = RAISE
-
-    provider = fields.String(required=True)
-    api_key = fields.Raw(load_default=())
-    api_secret = _Text(allow_none=True, validate=validate.Length(min=1))
-    networks = fields.List(fields.String(), load_default=list)
-    base_url = fields.String(allow_none=True)
-    key_in = fields.String(allow_none=True, validate=validate.OneOf(KEY_PLACES))
-    source_addr = _Text(allow_none=True, validate=validate.Length(min=1))
-    region = fields.String(allow_none=True, validate=_REGION)
-
-    @validates("api_key")
-    def _check_api_key(self, value: Any, data_key: str) -> None:
-        if not all(isinstance(key, str) and key for key in _listed(value)):
-            raise ValidationError("must be a non-empty string, or a list of them")
-
-    @validates("networks")
-    def _check_networks(self, value: Sequence[str], data_key: str) -> None:
-        for text in value:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError as error:
-                raise ValidationError("must be networks, such as 10.0.0.0/8") from error
-
-    @validates("base_url")
-    def _check_base_url(self, value: str | None, data_key: str) -> None:
-        if value is None:
-            return
-        parts = _split(value)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
-            raise ValidationError("must begin with https:// (http:// is for this machine only)")
-        if not parts.hostname:
-            raise ValidationError("names no host; write https://api.example.org")
-
-    @post_load
-    def _split_options(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        known = {*AccountSchema._declared_fields}
-        options = {name: data.pop(name) for name in list(data) if name not in known}
-        keys = _listed(data.pop("api_key"))
-        networks = tuple(ipaddress.ip_network(text) for text in data.pop("networks"))
-        return {**data, "api_keys": tuple(keys), "networks": networks, "options": options}
 
 
 class _SettingsSchema(Schema):
@@ -166,8 +82,11 @@ class _SettingsSchema(Schema):
 
     @validates("REDIS_URL")
     def _check_redis_url(self, value: str, data_key: str) -> None:
-        if _split(value).scheme not in _REDIS_SCHEMES:
+        parts = split_url(value)
+        if parts.scheme not in _REDIS_SCHEMES:
             raise ValidationError("must begin with redis://, rediss:// or unix://")
+        if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+            raise ValidationError("must end with a port and a number, as redis://localhost:6379/0")
 
 
 def load_settings(
@@ -235,9 +154,9 @@ def _accounts(
 
 def _secret_keys(given: Any, config: Mapping[str, Any], problems: list[str]) -> tuple[Any, ...]:
     if not given:
-        given = [config.get("SECRET_KEY"), *_listed(config.get("SECRET_KEY_FALLBACKS") or ())]
+        given = [config.get("SECRET_KEY"), *as_many(config.get("SECRET_KEY_FALLBACKS") or ())]
         given = [key for key in given if key]
-    keys = _listed(given)
+    keys = as_many(given)
     if not keys:
         problems.append(
             "RECEIVER_SECRET_KEYS: there is none; set it, or the app's SECRET_KEY, to a long random"
@@ -269,32 +188,9 @@ def _sentences(error: ValidationError, where: str, known: Sequence[str]) -> list
     return found
 
 
-def _listed(value: Any) -> tuple[Any, ...]:
-    """Give one value, or several, as several."""
-    return tuple(map(_digits, value if isinstance(value, list | tuple) else [value]))
-
-
-def _digits(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError as error:
-        raise ValidationError("is no URL") from error
-
-
 def _flat(messages: Any) -> list[str]:
     if isinstance(messages, Mapping):
         return [text for inner in messages.values() for text in _flat(inner)]
     if isinstance(messages, list):
         return [text for inner in messages for text in _flat(inner)]
     return [str(messages)]
-
-
-def _loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

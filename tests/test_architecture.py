@@ -28,11 +28,11 @@ LINES = (
     {"receiver", "__main__"},
     {"extension", "standalone"},
     {"web", "jobs", "clerk", "worker", "cli", "doctor", "testing", "dev"},
-    {"intake", "outbox", "reconcile", "plugins"},
+    {"intake", "outbox", "reconcile", "plugins", "attempts"},
     {"providers", "routing", "store"},
     {"security"},
     {"settings", "msisdn", "limits"},
-    {"errors", "events", "words"},
+    {"errors", "events", "words", "accounts"},
 )
 LINE_OF = {room: number for number, line in enumerate(LINES) for room in line}
 BESIDE = {("worker", "clerk"), ("clerk", "jobs"), ("cli", "worker"), ("cli", "doctor")}
@@ -43,7 +43,7 @@ PLAIN = ("providers", "routing", "events")
 NOT_PLAIN = {"flask", "rq", "redis"}
 
 # What every file may speak of: not a step on a webhook's way.
-VOCABULARY = {"events.py", "errors.py", "msisdn.py", "settings.py", "store/connection.py"}
+VOCABULARY = {"events.py", "errors.py", "msisdn.py", "accounts.py", "store/connection.py"}
 MOST_FILES = 5
 
 Sources = Mapping[str, str]

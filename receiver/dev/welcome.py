@@ -11,7 +11,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from ..settings import Account
+from ..accounts import Account
 
 
 class Welcome:

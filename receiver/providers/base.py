@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from ..errors import Unreadable, without_values
+from ..accounts import Account, AccountSchema
+from ..errors import PermanentDeliveryError, Unreadable, without_values
 from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
 from ..msisdn import normalise
 from ..security import Door, WebhookRequest
-from ..settings import Account, AccountSchema
 from .payload import Payload, decode, number
 
 __all__ = ["Ack", "Provider", "Received", "Sent", "Sms", "Stamp", "WebhookRequest"]
@@ -141,7 +141,9 @@ class Provider(ABC):
 
     def send(self, sms: Sms) -> Sent:
         """Send an SMS through the provider's API; raises `DeliveryError`."""
-        raise NotImplementedError(f"{self.name} does not send")
+        raise PermanentDeliveryError(
+            f"{self.name} does not send", mend="Return None from handlers of this account."
+        )
 
     def salvage(self, body: bytes) -> Payload:
         """Give what the ack needs out of a body that could not be decoded."""

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx
 from marshmallow import EXCLUDE, Schema, fields
 
+from ..accounts import Account
 from ..errors import (
     DeliveryError,
     PermanentDeliveryError,
@@ -25,7 +26,6 @@ from ..errors import (
 )
 from ..events import DeliveryReport, InboundMessage, Status
 from ..security import Door
-from ..settings import Account
 from .base import Ack, Provider, Sent, Sms, Stamp, json_ack
 from .payload import Payload, Text, amount, mend_surrogates, text_in
 from .wire import Wire, answer_in, delivery_error, temporary_by_status
@@ -99,7 +99,7 @@ class Lefoka(Provider):
         """Status 200 and nothing else; a body only to say what was wrong."""
         if problem is None:
             return Ack()
-        return json_ack({"error": problem, "help": "The body was kept and can be replayed."})
+        return json_ack({"error": problem, "help": "The body was kept."})
 
     def send(self, sms: Sms) -> Sent:
         """POST /v1/messages (section "Send SMS message immediately"), signed."""

@@ -18,6 +18,7 @@ from urllib.parse import unquote_plus
 import httpx
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from ..accounts import Account, AccountSchema
 from ..errors import (
     DeliveryError,
     PermanentDeliveryError,
@@ -26,7 +27,6 @@ from ..errors import (
 )
 from ..events import Billing, DeliveryReport, InboundMessage
 from ..security import Door
-from ..settings import Account, AccountSchema
 from .base import Ack, Provider, Sent, Sms, Stamp, json_ack
 from .payload import Payload, Text, amount, mend_surrogates, parse_json, plain, text_in
 from .wire import Wire, answer_in, delivery_error, temporary_by_status

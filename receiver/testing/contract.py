@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
+from ..accounts import KEY_PLACES, Account
 from ..errors import Refused
 from ..events import Trust, to_dict
 from ..providers.base import Ack, Provider, Received
 from ..security import Door, SignedUrls, WebhookRequest
-from ..settings import KEY_PLACES, Account
 
 if TYPE_CHECKING:
     import pytest
