@@ -15,8 +15,8 @@ from typing import Any, cast
 from redis.exceptions import RedisError
 
 from . import jobs
+from .attempts import DONE, Verdict
 from .errors import without_values
-from .jobs import DONE, Verdict
 from .store.connection import Connection
 from .store.queue import ROUTE, RUN, SEND, JobMaker, rq_time
 

@@ -7,7 +7,6 @@ again later, or dead. All bookkeeping is on the event's record; the queue itself
 from __future__ import annotations
 
 import logging
-import random
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from flask import current_app
 
+from .attempts import DONE, Verdict, call_within, delay_before_next
 from .errors import (
     DeliveryError,
     GiveUp,
@@ -29,25 +29,14 @@ from .events import Event, InboundMessage
 from .limits import TimeUp, time_limit
 from .outbox import Draft, Outbox
 from .plugins import Loaded
-from .routing import Handler, refill
+from .routing import Handler
 from .store.journal import HANDLER, REPLY, ROUTED, Journal, Record, now_iso
 from .store.queue import Job, JobMaker
 
 _log = logging.getLogger(__name__)
 
-_BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
 _CLOSED = ("done", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``."""
-
-    delay: float | None = None
-    reason: str | None = None
-
-
-DONE = Verdict()
+_FREE_CRASHES = 2  # attempts that may follow a dead worker at once
 
 
 def route(event_id: str) -> Verdict:
@@ -139,13 +128,14 @@ class Desk:
         attempt = int(known.get("attempts", 0)) + 1
         if attempt > self._most_attempts(handler):
             return self._poison(event_id, handler, attempt - 1)
+        if known.get("state") == "running" and attempt > _FREE_CRASHES:
+            return self._after_crashes(record, handler.name, attempt - 1)
         running = {"state": "running", "attempts": attempt, "at": now_iso()}
         if not self.journal.note(event_id, HANDLER + handler.name, running):
             return _gone(event_id)
         started = time.monotonic()
         try:
-            with time_limit(handler.timeout):
-                answer = handler.function(event or refill(handler, record.event))
+            answer = call_within(handler, event or record.event)
         except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
             return self._failed(record.event, handler, attempt, error)
         seconds = round(time.monotonic() - started, 3)
@@ -158,6 +148,15 @@ class Desk:
         self.journal.note(event_id, HANDLER + handler.name, outcome)
         _log.error("event=%s handler=%s outcome=poison", event_id, handler.name)
         return Verdict(reason=f"{handler.name}: poison")
+
+    def _after_crashes(self, record: Record, name: str, attempts: int) -> Verdict:
+        """Let others pass an event whose handler killed its worker twice: it is tried later."""
+        delay = delay_before_next(attempts, self.retries, None)
+        reason = f"the worker died while running it; {attempts} attempts"
+        outcome = {"state": "retrying", "attempts": attempts, "at": now_iso(), "reason": reason}
+        outcome["next_in"] = round(delay, 1)
+        self.journal.note(record.event.id, HANDLER + name, outcome)
+        return Verdict(delay, f"{name}: {reason}")
 
     def _most_attempts(self, handler: Handler) -> int:
         return 1 + (self.retries if handler.retries is None else handler.retries)
@@ -187,7 +186,7 @@ class Desk:
         """Note a failed attempt: retried alone, or dead when given up or out of retries."""
         most = self._most_attempts(handler)
         dead = isinstance(error, GiveUp) or attempt >= most
-        delay = None if dead else _delay(attempt, most - 1, error)
+        delay = None if dead else delay_before_next(attempt, most - 1, error)
         outcome: dict[str, Any] = {
             "state": "failed" if dead else "retrying",
             "attempts": attempt,
@@ -229,7 +228,7 @@ class Desk:
             error.code,
         )
         reason = f"{name}: reply {state} ({error.code or type(error).__name__})"
-        return Verdict(_delay(attempt, self.retries, error) if again else None, reason)
+        return Verdict(delay_before_next(attempt, self.retries, error) if again else None, reason)
 
     def _wait_for_plugin(self, record: Record, watchers: Sequence[str]) -> Verdict:
         """Nothing loaded answers the event, but something is not loaded: keep it for that.
@@ -248,7 +247,7 @@ class Desk:
         self, record: Record, name: str, reason: str, then: Sequence[Job] = ()
     ) -> Verdict:
         attempt = int(record.handlers.get(name, {}).get("attempts", 0)) + 1
-        delay = _delay(attempt, self.retries, None) if attempt <= self.retries else None
+        delay = delay_before_next(attempt, self.retries, None) if attempt <= self.retries else None
         state = "failed" if delay is None else "retrying"
         outcome = {"state": state, "attempts": attempt, "at": now_iso(), "reason": reason}
         self.journal.note(record.event.id, HANDLER + name, outcome, then=then)
@@ -268,17 +267,6 @@ class Desk:
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
 
         return guard
-
-
-def _delay(attempt: int, retries: int, error: BaseException | None) -> float:
-    """Give the seconds to the next attempt: doubling, with jitter, about an hour in all."""
-    if isinstance(error, RetryLater) and error.seconds is not None:
-        return error.seconds
-    if isinstance(error, TemporaryDeliveryError) and error.retry_after is not None:
-        return error.retry_after
-    base = max(1.0, _BACKOFF_TOTAL / (2.0 ** max(retries, 1) - 1))
-    jitter = random.uniform(0.75, 1.25)
-    return float(jitter * base * 2.0 ** (attempt - 1))
 
 
 def _gone(event_id: str) -> Verdict:

@@ -169,6 +169,7 @@ class Supervisor:
         ]
         self._stopping = threading.Event()
         self._signals = 0
+        self._redis_away = False
         self.refused = False  # whether a worker found the handlers to be misconfigured
 
     def run(self) -> None:
@@ -209,9 +210,10 @@ class Supervisor:
             if not found:
                 continue
             del self._children[pid]
-            _log.error("event=worker_died queue=%s status=%d", queue, status)
+            exit_code = os.waitstatus_to_exitcode(status)  # below 0: the signal that killed it
+            _log.error("event=worker_died queue=%s exit=%d", queue, exit_code)
             self._forget(name)
-            if os.waitstatus_to_exitcode(status) == _CONFIGURATION:
+            if exit_code == _CONFIGURATION:
                 self._on_signal()
                 self.refused = True
                 return
@@ -234,8 +236,11 @@ class Supervisor:
                 for _, name in self._children.values():
                     self._connection.client.expire(f"rq:worker:{name}", ALIVE_SECONDS)
                 self._clerks[0].release_orphans()
+            self._redis_away = False
         except RedisError as error:
-            _log.error("event=redis_away error=%s", type(error).__name__)
+            if not self._redis_away:  # once, and not twice a second
+                _log.error("event=redis_away error=%s", type(error).__name__)
+            self._redis_away = True
 
     def _finish(self) -> None:
         for pid in list(self._children):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -185,6 +186,8 @@ def test_an_event_that_kills_its_worker_ends_as_a_dead_letter(
     left = f'{{"state": "running", "attempts": {crashes}}}'
     redis.hset(f"receiver:event:{only_record(app).event.id}", "handler:app.deadly", left)
     run_jobs(app)
+    assert make_all_due(redis) == (crashes == 8)  # after the second the others go first
+    run_jobs(app)
     outcome = only_record(app).handlers["app.deadly"]
     assert outcome["state"] == ("failed" if crashes == 9 else "done")
 
@@ -271,3 +274,21 @@ def test_an_expired_event_ends_its_job_quietly(
     assert run_jobs(app) == 1
     assert redis.keys("rq:job:*") == []
     assert redis.keys("receiver:event:*") == []
+
+
+def test_a_process_that_a_handler_forks_does_not_go_on_as_a_worker(
+    make_app: MakeApp, run_jobs: RunJobs, tmp_path: Any
+) -> None:
+    def register(receiver: Receiver) -> None:
+        @receiver.fallback()
+        def forks(message: InboundMessage) -> None:
+            pid = os.fork()
+            if pid:
+                _, status = os.waitpid(pid, 0)
+                (tmp_path / "exit").write_text(str(os.waitstatus_to_exitcode(status)))
+
+    app = make_app(handlers=register)
+    post(app)
+    assert run_jobs(app) == 1
+    assert (tmp_path / "exit").read_text() == "0"
+    assert only_record(app).handlers["app.forks"]["attempts"] == 1

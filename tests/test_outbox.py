@@ -12,6 +12,11 @@ from test_jobs import make_all_due, only_record, post
 from wire import SMSBOX_SENT, FakeApi
 
 from receiver import InboundMessage, Receiver
+from receiver.accounts import Account
+from receiver.errors import PermanentDeliveryError
+from receiver.providers.base import Provider, Sms
+from receiver.providers.smsbox import SMSBox
+from receiver.security import Door, SignedUrls
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
@@ -184,3 +189,13 @@ def test_inline_runs_everything_before_the_ack(
     assert api.texts() == ["You wrote: hello"]
     post(app)
     assert api.texts() == ["You wrote: hello"]
+
+
+def test_a_provider_that_does_not_send_says_so_and_is_not_asked_again() -> None:
+    class Mute(SMSBox):
+        send = Provider.send
+
+    account = Account(name="mute", provider="smsbox")
+    provider = Mute(account, Door(account, SignedUrls(["secret"])))
+    with pytest.raises(PermanentDeliveryError, match="smsbox does not send"):
+        provider.send(Sms(recipients=("+255712345678",), text="hello", key="k"))

@@ -1,0 +1,47 @@
+"""How an attempt is made and how it ends: done, again later, or dead."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+
+from .errors import RetryLater, TemporaryDeliveryError
+from .events import Event
+from .limits import time_limit
+from .routing import Handler, refill
+
+_BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``."""
+
+    delay: float | None = None
+    reason: str | None = None
+
+
+DONE = Verdict()
+
+
+def call_within(handler: Handler, event: Event) -> object:
+    """Run a handler within its time; a process that it forked must not go on as a worker."""
+    pid = os.getpid()
+    try:
+        with time_limit(handler.timeout):
+            return handler.function(refill(handler, event))
+    finally:
+        if os.getpid() != pid:
+            os._exit(0)
+
+
+def delay_before_next(attempt: int, retries: int, error: BaseException | None) -> float:
+    """Give the seconds to the next attempt: doubling, with jitter, about an hour in all."""
+    if isinstance(error, RetryLater) and error.seconds is not None:
+        return error.seconds
+    if isinstance(error, TemporaryDeliveryError) and error.retry_after is not None:
+        return error.retry_after
+    base = max(1.0, _BACKOFF_TOTAL / (2.0 ** max(retries, 1) - 1))
+    jitter = random.uniform(0.75, 1.25)
+    return float(jitter * base * 2.0 ** (attempt - 1))
