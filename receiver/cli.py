@@ -18,6 +18,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
+from redis.exceptions import RedisError
 
 from . import doctor
 from .errors import ConfigurationError
@@ -30,6 +31,7 @@ from .worker import Supervisor, Worker
 _TAIL_SECONDS = 0.3
 _TAIL_WINDOW = 200
 _MAX_DAYS = 3650
+_ID_LENGTH = 32
 
 _DEV_COMMANDS = ("simulate", "up")
 
@@ -40,6 +42,14 @@ class _Commands(AppGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_DEV_COMMANDS})
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RedisError as error:
+            raise click.ClickException(
+                f"Redis: {type(error).__name__}; run check, and see RECEIVER_REDIS_URL"
+            ) from error
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _DEV_COMMANDS:
             dev = importlib.import_module(f"{__package__}.dev.commands")
@@ -48,12 +58,24 @@ class _Commands(AppGroup):
         return super().get_command(ctx, cmd_name)
 
 
+def _public(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith(("https://", "http://")):
+        raise click.BadParameter("must begin with https://")
+    return value
+
+
 receiver_commands = _Commands("receiver", help="Receive SMS webhooks and answer them.")
 
 
 @receiver_commands.command()
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
-@click.option("--processes", default=1, show_default=True, help="Worker processes for each queue.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes for each queue.",
+)
 @with_appcontext
 def worker(burst: bool, processes: int) -> None:
     """Run the handlers: workers for each queue, retries when they are due.
@@ -77,7 +99,7 @@ def worker(burst: bool, processes: int) -> None:
 @receiver_commands.command()
 @click.argument("account")
 @click.option("--expires-days", type=click.IntRange(1, _MAX_DAYS), help="After that, 401.")
-@click.option("--base", help="The public address, as https://sms.example.org.")
+@click.option("--base", callback=_public, help="The public address, as https://sms.example.org.")
 @with_appcontext
 def url(account: str, expires_days: int | None, base: str | None) -> None:
     """Print the signed URL of ACCOUNT, to paste at the provider: no key has to travel."""
@@ -142,9 +164,15 @@ def list_events(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @with_appcontext
 def show_event(event_id: str, as_json: bool) -> None:
-    """Show one event whole: as it came, each handler's outcome, the replies."""
+    """Show one event whole: as it came, each handler's outcome, the replies.
+
+    ID is the event's, or its beginning, as `events` lists it.
+    """
     journal = _parts().journal
-    record = journal.load(event_id)
+    found = [event_id] if len(event_id) == _ID_LENGTH else list(journal.beginning(event_id))
+    if len(found) > 1:
+        raise click.ClickException(f"{len(found)} events begin with {event_id}: give more of it")
+    record = journal.load(found[0]) if found else None
     if record is None:
         raise click.ClickException(f"there is no event {event_id}; it may have expired")
     whole = _whole(record)

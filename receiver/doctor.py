@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Flask
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from .errors import ConfigurationError
 from .store.queue import QUEUES
@@ -36,6 +36,12 @@ def examine(app: Flask) -> list[Finding]:
 
 
 def _secrets(parts: Any) -> Iterator[Finding]:
+    if parts.settings.inline:
+        yield Finding(
+            what="RECEIVER_INLINE is set: handlers run before the ack",
+            ok=False,
+            mend="Take it out: it is for tests.",
+        )
     short = any(len(key) < _WEAK_SECRET for key in parts.settings.secret_keys)
     yield Finding(
         what="secret keys: " + ("one is short" if short else "long enough"),
@@ -47,10 +53,11 @@ def _secrets(parts: Any) -> Iterator[Finding]:
 
 def _accounts(parts: Any) -> Iterator[Finding]:
     for account in parts.settings.accounts.values():
-        usable = bool(account.api_keys and account.api_secret)
+        ways = "its key or its signed URL" if account.api_keys else "its signed URL"
+        sends = bool(account.api_keys and account.api_secret)
         yield Finding(
-            what=f"account {account.name} ({account.provider}): "
-            + ("can receive and send" if usable else "can receive by its signed URL, not send"),
+            what=f"account {account.name} ({account.provider}): receives by {ways}, "
+            + ("has what sending takes" if sends else "cannot send: no api_key or api_secret"),
             ok=True,
         )
 
@@ -80,8 +87,14 @@ def _redis(parts: Any) -> Iterator[Finding]:
     client = parts.connection.client
     try:
         info = client.info()
-        policy = info.get("maxmemory_policy", "noeviction")
         workers = _workers(client, parts)
+    except (AuthenticationError, ResponseError) as error:
+        yield Finding(
+            what=f"Redis: refuses us ({type(error).__name__})",
+            ok=False,
+            mend="Check user, password and database in RECEIVER_REDIS_URL.",
+        )
+        return
     except RedisError as error:
         yield Finding(
             what=f"Redis: does not answer ({type(error).__name__})",
@@ -89,7 +102,18 @@ def _redis(parts: Any) -> Iterator[Finding]:
             mend="Start Redis, or set RECEIVER_REDIS_URL to where it is.",
         )
         return
+    yield from _server(info)
+    for queue, count in workers.items():
+        yield Finding(
+            what=f"workers for {queue}: {count}",
+            ok=count > 0,
+            mend="Run the worker command, under a supervisor such as systemd.",
+        )
+
+
+def _server(info: Mapping[str, Any]) -> Iterator[Finding]:
     version = str(info.get("redis_version", "0"))
+    policy = info.get("maxmemory_policy", "noeviction")
     yield Finding(
         what=f"Redis: version {version}",
         ok=tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_REDIS,
@@ -105,12 +129,6 @@ def _redis(parts: Any) -> Iterator[Finding]:
         ok=policy == "noeviction",
         mend="Set maxmemory-policy noeviction: anything else throws events away.",
     )
-    for queue, count in workers.items():
-        yield Finding(
-            what=f"workers for {queue}: {count}",
-            ok=count > 0,
-            mend="Run the worker command, under a supervisor such as systemd.",
-        )
 
 
 def _workers(client: Any, parts: Any) -> dict[str, int]:

@@ -62,7 +62,9 @@ def load_handlers(names: Iterable[str], own: Iterable[Router] = ()) -> Loaded:
     for entry in _entries(HANDLERS_GROUP):
         routers += _guarded(entry.value, partial(_entered, entry), failures)
     for failure in failures:
-        _log.error("event=plugin_failed name=%s reason=%r", failure.name, failure.reason)
+        # the whole reason is for `check`: what a module says as it breaks may hold anything
+        kind = failure.reason.partition(":")[0]
+        _log.error("event=plugin_failed name=%s error=%s help='run check'", failure.name, kind)
     return Loaded(table=Table(routers), failures=tuple(failures))
 
 

@@ -85,7 +85,7 @@ def test_show_gives_one_event_whole(make_app: MakeApp, run_jobs: RunJobs) -> Non
         for line in invoke(app, "events", "list", "--json").output.split("\n")
         if line
     ]
-    shown = json.loads(invoke(app, "events", "show", listed["id"], "--json").output)
+    shown = json.loads(invoke(app, "events", "show", listed["id"][:8], "--json").output)
     assert shown["text"] == "hello"
     assert json.loads(shown["raw"])["transaction_id"] == "t-1"
     outcome = shown["handlers"]["app.broken"]
@@ -159,3 +159,27 @@ def test_wrong_settings_are_said_without_a_traceback(tmp_path: Path) -> None:
     assert "did you mean RECEIVER_ACCOUNTS.lefoka.api_key?" in result.stderr
     assert "RECEIVER_SECRET_KEYS" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_redis_away_is_said_in_one_line(make_app: MakeApp) -> None:
+    result = invoke(make_app(REDIS_URL="redis://127.0.0.1:1/0"), "events")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Redis: ConnectionError; run check")
+
+
+def test_a_worker_needs_a_process(make_app: MakeApp) -> None:
+    result = invoke(make_app(), "worker", "--processes", "0")
+    assert result.exit_code == 2
+    assert "0 is not in the range x>=1" in result.output
+
+
+def test_the_beginning_of_an_id_must_be_enough(make_app: MakeApp) -> None:
+    app = make_app()
+    for number in range(17):  # two of them begin with the same digit
+        post(app, transaction=str(number))
+    ids = [
+        json.loads(line)["id"]
+        for line in invoke(app, "events", "list", "--json").stdout.splitlines()
+    ]
+    first = next(digit for digit in "0123456789abcdef" if sum(i[0] == digit for i in ids) > 1)
+    assert "give more of it" in invoke(app, "events", "show", first).output

@@ -22,6 +22,7 @@ REPLY = "reply:"
 ROUTED = "routed"
 
 _PAGE = 200
+_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,10 @@ class Journal:
             given += len(page)
             if len(page) < count:
                 return
+
+    def beginning(self, prefix: str) -> Iterator[str]:
+        """Give the ids that begin so, of the newest events."""
+        return (found for found in self.ids(limit=_LOOKED_AT) if found.startswith(prefix))
 
     def records(self, ids: Iterable[str]) -> Iterator[Record]:
         """Give the records of these ids, leaving out what has expired."""
