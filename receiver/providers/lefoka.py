@@ -99,7 +99,7 @@ class Lefoka(Provider):
         """Status 200 and nothing else; a body only to say what was wrong."""
         if problem is None:
             return Ack()
-        return json_ack({"error": problem, "help": "The body was kept."})
+        return json_ack({"error": problem, "help": "The body was kept and can be replayed."})
 
     def send(self, sms: Sms) -> Sent:
         """POST /v1/messages (section "Send SMS message immediately"), signed."""
