@@ -119,6 +119,11 @@ class Worker:
 
     def _sign_on(self) -> None:
         """Show up in RQ's registry, and give back what an earlier trouble left claimed."""
+        for clerk in self._clerks:
+            clerk.sign_off()
+        self._show_up()
+
+    def _show_up(self) -> None:
         names = [clerk.queue for clerk in self._clerks]
         client = self._registry.client
         self._rq = BaseWorker(names, name=self.name, connection=client, serializer=JSONSerializer)
@@ -126,7 +131,6 @@ class Worker:
         self._rq.register_birth()  # type: ignore[no-untyped-call]
         self._rq.heartbeat(ALIVE_SECONDS)
         for clerk in self._clerks:
-            clerk.sign_off()
             clerk.sign_on()
 
     def _sign_off(self) -> None:
@@ -149,7 +153,12 @@ class Worker:
             if os.getppid() != self._parent:
                 self.stop()
             try:
-                self._connection.client.expire(key, ALIVE_SECONDS)
+                with self._connection.client.pipeline() as pipeline:
+                    pipeline.expire(key, ALIVE_SECONDS)
+                    pipeline.sismember("rq:workers", key)
+                    known = all(pipeline.execute())
+                if not known:  # Redis has no memory of us: nobody must take us for dead
+                    self._show_up()
             except RedisError:
                 continue
 
@@ -202,6 +211,8 @@ class Supervisor:
             os._exit(_work_in_child(self._app, queue, name))
         self._children[pid] = (queue, name)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if self._stopping.is_set():  # the signal came before this worker did
+            os.kill(pid, signal.SIGTERM)
 
     def _reap(self) -> None:
         """Replace workers that died; their claims go back at once."""

@@ -133,6 +133,14 @@ def test_workers_of_a_killed_supervisor_end_by_themselves(deployed: Deployed, re
         until(lambda: members(session) == [], "the workers to end")
 
 
+def test_a_stop_that_comes_before_the_last_worker_ends_all(deployed: Deployed) -> None:
+    with deployed.worker("--processes", "8") as process:
+        until(lambda: children(process.pid), "the first worker")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert members(process.pid) == []
+
+
 def test_a_worker_that_dies_is_replaced(deployed: Deployed, redis: Any) -> None:
     with deployed.worker("--processes", "2") as process:
         until(lambda: len(workers_of(redis, "messages")) == 2, "two workers")
@@ -175,6 +183,7 @@ def test_rq_info_shows_our_queues_and_workers(
 def test_workers_come_back_when_redis_has_no_memory_of_them(deployed: Deployed, redis: Any) -> None:
     with deployed.worker():
         until(lambda: workers_of(redis, "messages"), "the workers")
-        redis.flushall()
+        redis.flushdb()
         post(deployed.web, "quick")
         until(lambda: deployed.ran() == ["quick"], "the message's handler")
+        until(lambda: workers_of(redis, "messages"), "the workers to show up again")
