@@ -41,7 +41,7 @@ def delay_before_next(attempt: int, retries: int, error: BaseException | None) -
     if isinstance(error, RetryLater) and error.seconds is not None:
         return error.seconds
     if isinstance(error, TemporaryDeliveryError) and error.retry_after is not None:
-        return error.retry_after
+        return min(error.retry_after, _BACKOFF_TOTAL)
     base = max(1.0, _BACKOFF_TOTAL / (2.0 ** max(retries, 1) - 1))
     jitter = random.uniform(0.75, 1.25)
     return float(jitter * base * 2.0 ** (attempt - 1))

@@ -7,6 +7,7 @@ again later, or dead. All bookkeeping is on the event's record; the queue itself
 from __future__ import annotations
 
 import logging
+import re
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from .store.queue import Job, JobMaker
 _log = logging.getLogger(__name__)
 
 _CLOSED = ("done", "failed")
+_CODE = re.compile(r"[A-Z][A-Z_]{1,40}[0-9]{0,4}|[0-9]{1,4}", re.ASCII)
 _FREE_CRASHES = 2  # attempts that may follow a dead worker at once
 
 
@@ -83,7 +85,7 @@ class Desk:
             return self._wait_for_plugin(record, [match.handler.name for match in matches])
         # after a pattern that took too long, a retry must not come by here again
         if len(matches) == 1 and not stuck:
-            return self._attempt(record, matches[0].handler, matches[0].event)
+            return self._attempt(record, matches[0].handler)
         names = [match.handler.name for match in matches]
         jobs = [self.jobs.run(event_id, record.event.kind, name) for name in names]
         self.journal.note(event_id, ROUTED, {"to": names, "at": now_iso()}, once=True, then=jobs)
@@ -116,11 +118,8 @@ class Desk:
         _log.info("event=%s handler=%s reply=%s", event_id, name, sent.state)
         return DONE
 
-    def _attempt(self, record: Record, handler: Handler, event: Event | None = None) -> Verdict:
-        """Run a handler once, and note how it went; its reply is drafted in the same step.
-
-        ``event`` is the record's with the pattern's groups, where they are known already.
-        """
+    def _attempt(self, record: Record, handler: Handler) -> Verdict:
+        """Run a handler once, and note how it went; its reply is drafted in the same step."""
         event_id = record.event.id
         known = record.handlers.get(handler.name, {})
         if known.get("state") in _CLOSED:
@@ -135,7 +134,7 @@ class Desk:
             return _gone(event_id)
         started = time.monotonic()
         try:
-            answer = call_within(handler, event or record.event)
+            answer = call_within(handler, record.event)
         except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
             return self._failed(record.event, handler, attempt, error)
         seconds = round(time.monotonic() - started, 3)
@@ -225,9 +224,9 @@ class Desk:
             name,
             state,
             attempt,
-            error.code,
+            _for_logs(error.code),
         )
-        reason = f"{name}: reply {state} ({error.code or type(error).__name__})"
+        reason = f"{name}: reply {state} ({_for_logs(error.code) or type(error).__name__})"
         return Verdict(delay_before_next(attempt, self.retries, error) if again else None, reason)
 
     def _wait_for_plugin(self, record: Record, watchers: Sequence[str]) -> Verdict:
@@ -267,6 +266,11 @@ class Desk:
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
 
         return guard
+
+
+def _for_logs(code: str | None) -> str | None:
+    """Show a provider's code where it is one: a sloppy provider may quote a number or a text."""
+    return code if code is None or _CODE.fullmatch(code) else "(not a code)"
 
 
 def _gone(event_id: str) -> Verdict:

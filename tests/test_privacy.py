@@ -48,7 +48,8 @@ def traffic(make_app: MakeApp, run_jobs: RunJobs, api: FakeApi, redis: Any) -> C
     """Everything that can happen to marked callbacks, well and badly."""
     account = {"api_key": KEY, "api_secret": SECRET, "base_url": api.url}
     app = make_app(handlers=register, ACCOUNTS={"smsbox": account, "lefoka": account})
-    api.answers = [(400, {"code": 111, "message": "Invalid Sender Id"}), (503, {}), None]
+    refusals = [{"code": 111, "message": "Invalid Sender Id"}, {"code": NUMBER, "message": TEXT}]
+    api.answers = [*((400, refusal) for refusal in refusals), (503, {}), None]
 
     def send() -> None:
         client = app.test_client()
