@@ -179,7 +179,7 @@ BROKEN = {
     "an event knows redis": ("receiver.events", "from redis.exceptions import RedisError"),
     "routing knows rq": ("receiver.routing", "import rq.job"),
     "the web side knows jobs": ("receiver.web.webhook", "from .. import jobs"),
-    "jobs know the command line": ("receiver.jobs", "from .cli import url"),
+    "jobs know the command line": ("receiver.jobs", "from .cli.running import url"),
     "the vocabulary knows settings": ("receiver.errors", "from .settings import Account"),
     "security knows providers": ("receiver.security", "from .providers.base import Provider"),
     "the store knows intake": ("receiver.store.queue", "from ..intake import Intake"),
