@@ -1,0 +1,227 @@
+"""Where accepted callbacks wait on disk, in order, while Redis is away: opaque bytes, fsynced.
+
+It knows nothing of Redis, HTTP or events. It belongs to its host, whose processes share it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from weakref import WeakSet
+
+from ..errors import ConfigurationError, StorageUnavailable
+from .spool_file import SpoolFile
+from .spool_lock import try_lock, unlock
+
+_BATCH = 100
+
+# AUTOINCREMENT: no number is given twice, so "after this one" means what it says. The index has
+# small entries: counting does not read the parcels.
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS parcels (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " put_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, parcel BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS tries ON parcels (tries)",
+)
+
+_SPOOLS: WeakSet[Spool] = WeakSet()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStatus:
+    """How a spool is: ``size`` in bytes on disk; ``refused`` of those waiting were tried in vain.
+
+    ``oldest`` is when the first of them was put; ``set_aside`` are damaged files, replaced.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    size: int
+    refused: int
+    set_aside: tuple[Path, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A parcel whose thread waits for the commit that it is part of."""
+
+    parcel: bytes
+    put_at: float
+    settled: bool = False
+    error: StorageUnavailable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Parcels with their numbers, which mean something in the file of that token only."""
+
+    token: str
+    rows: Sequence[tuple[int, bytes]]
+
+
+class Spool:
+    """The parcels of one folder; any number of threads and processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = SpoolFile(folder, _SCHEMA)
+        self.begin()
+        _SPOOLS.add(self)
+
+    def begin(self) -> None:
+        """Forget the threads that wait: a forked process has none of them."""
+        self._pending: list[_Entry] = []
+        self._led = False
+        self._settling = threading.Condition()
+
+    def prepare(self) -> None:
+        """Make the folder and write to it, or raise `ConfigurationError`: for the start."""
+        try:
+            self._file.prove()
+        except StorageUnavailable as error:
+            raise ConfigurationError(
+                f"RECEIVER_SPOOL_DIR: events cannot be kept in {self._file.folder} while Redis is "
+                f"away ({error}); name a folder that this process may write to, with room on disk"
+            ) from error
+        finally:
+            self._file.close()
+
+    def put(self, parcel: bytes) -> None:
+        """Keep a parcel; it is on disk when this returns.
+
+        Threads that come at once share one commit. Raises `StorageUnavailable`.
+        """
+        entry = _Entry(parcel, time.time())
+        with self._settling:
+            self._pending.append(entry)
+            self._settling.wait_for(lambda: entry.settled or not self._led)
+            batch: list[_Entry] = []
+            if not entry.settled:
+                batch, self._pending, self._led = self._pending, [], True
+        if batch:
+            self._commit(batch)
+        if entry.error is not None:
+            raise StorageUnavailable(str(entry.error)) from entry.error
+
+    def __len__(self) -> int:
+        """Give how many parcels wait."""
+        return int(self._one("SELECT COUNT(*) FROM parcels") or 0)
+
+    def waiting(self) -> bool:
+        """Tell whether any parcel waits."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM parcels)"))
+
+    def drain(self, take: Callable[[bytes], bool]) -> int | None:
+        """Give each parcel in order to ``take``, forget those it took, and give their number.
+
+        ``None``, at once, where another thread or process of this host drains. Where ``take`` says
+        False the parcel stays, and the next has its turn. What ``take`` raises ends the drain: that
+        parcel stays, and all behind it. After a crash some are given again. Raises
+        `StorageUnavailable` where the disk fails.
+        """
+        if not self._file.exists():
+            return 0
+        try:
+            lock = try_lock(self._file.folder / "spool.drain")
+        except OSError as error:
+            raise StorageUnavailable(f"the spool: {error.strerror}") from error
+        if lock is None:
+            return None
+        try:
+            return self._drain(take)
+        finally:
+            unlock(lock)
+
+    def status(self) -> SpoolStatus:
+        """Give what an operator wants to know; makes no file."""
+        oldest = self._one("SELECT put_at FROM parcels ORDER BY id LIMIT 1")
+        return SpoolStatus(
+            waiting=len(self),
+            oldest=None if oldest is None else datetime.fromtimestamp(oldest, UTC),
+            size=self._file.size(),
+            refused=int(self._one("SELECT COUNT(*) FROM parcels WHERE tries > 0") or 0),
+            set_aside=self._file.set_aside(),
+        )
+
+    def close(self) -> None:
+        """Close the file in this process; the next use opens it again."""
+        self._file.close()
+
+    def _one(self, query: str) -> float | None:
+        """Ask for one number; ``None`` where there is none, or no file."""
+        if not self._file.exists():
+            return None
+        rows = self._file.run(lambda connection: connection.execute(query).fetchall())
+        return rows[0][0] if rows else None
+
+    def _commit(self, batch: Sequence[_Entry]) -> None:
+        error: StorageUnavailable | None = StorageUnavailable("the spool: interrupted")
+        rows = [(entry.put_at, entry.parcel) for entry in batch]
+        insert = "INSERT INTO parcels (put_at, parcel) VALUES (?, ?)"
+        try:
+            self._file.run(lambda connection: connection.executemany(insert, rows))
+            error = None
+        except StorageUnavailable as failed:
+            error = failed
+        finally:
+            with self._settling:
+                for entry in batch:
+                    entry.error, entry.settled = error, True
+                self._led = False
+                self._settling.notify_all()
+
+    def _drain(self, take: Callable[[bytes], bool]) -> int:
+        taken = 0
+        page = self._page(_Page("", []))
+        while page.rows:
+            taken += self._offer(page, take)
+            page = self._page(page)
+        with suppress(StorageUnavailable):
+            self._file.shrink()
+        return taken
+
+    def _page(self, before: _Page) -> _Page:
+        def read(connection: sqlite3.Connection) -> _Page:
+            token = self._file.token
+            last = before.rows[-1][0] if before.rows and before.token == token else 0
+            query = "SELECT id, parcel FROM parcels WHERE id > ? ORDER BY id LIMIT ?"
+            return _Page(token, connection.execute(query, (last, _BATCH)).fetchall())
+
+        return self._file.run(read)
+
+    def _offer(self, page: _Page, take: Callable[[bytes], bool]) -> int:
+        taken: list[tuple[int]] = []
+        refused: list[tuple[int]] = []
+        try:
+            for number, parcel in page.rows:
+                (taken if take(parcel) else refused).append((number,))
+        except BaseException:
+            with suppress(StorageUnavailable):  # what take says is the news
+                self._settle(page.token, taken, refused)
+            raise
+        self._settle(page.token, taken, refused)
+        return len(taken)
+
+    def _settle(
+        self, token: str, taken: Sequence[tuple[int]], refused: Sequence[tuple[int]]
+    ) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            if self._file.token == token:  # else a new file, where the numbers are others'
+                connection.executemany("DELETE FROM parcels WHERE id = ?", taken)
+                connection.executemany("UPDATE parcels SET tries = tries + 1 WHERE id = ?", refused)
+
+        if taken or refused:
+            self._file.run(write, frees=True)
+
+
+def _after_fork() -> None:
+    for spool in _SPOOLS:
+        spool.begin()
+
+
+os.register_at_fork(after_in_child=_after_fork)
