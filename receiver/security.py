@@ -1,4 +1,4 @@
-"""Who may come in: keys in a request, signed URLs, networks.
+"""Who may come in: keys in a request, the token of its URL, the network it came from.
 
 Works on a `WebhookRequest` of its own, so that it knows neither Flask nor a provider. Nothing here
 logs or returns a key: only the name of the place where one was found.
@@ -12,18 +12,17 @@ import hashlib
 import hmac
 import ipaddress
 import re
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import unquote_plus
 
-from itsdangerous import BadData, URLSafeSerializer
-
 from .accounts import KEY_PLACES, Account
 from .errors import Refused
 from .events import Trust
+from .signing import ISSUED, SignedUrls
 
+_ISSUED = ISSUED.encode("ascii")
 _MAX_CANDIDATES = 16  # a request that carries more keys than this is guessing
 _BODY_KEY = re.compile(
     rb"""(?:["']api_key["']\s*:\s*["']([^"']{1,512})["'])|(?:(?:^|&)api_key=([^&]{1,512}))""", re.I
@@ -51,41 +50,18 @@ class WebhookRequest:
         return self.headers.get("content-type", "")
 
 
-class SignedUrls:
-    """Make and check the last part of a webhook URL: no provider has to know about keys."""
-
-    def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
-        # itsdangerous signs with the last key of the list; ours come newest first
-        self._keys = [_bytes(key) for key in reversed(secret_keys)]
-
-    def make(self, account: str, expires_at: float | None = None) -> str:
-        """Give the token of an account; ``expires_at`` in seconds since the epoch."""
-        text = self._serializer(account).dumps(0 if expires_at is None else int(expires_at))
-        return text if isinstance(text, str) else text.decode("ascii")
-
-    def check(self, account: str, token: str) -> None:
-        """Raise `Refused` unless the token was made here, for this account, and is in time."""
-        try:
-            expires_at = self._serializer(account).loads(token)
-        except BadData as error:
-            raise Refused("the token in the URL is not ours", ["token"]) from error
-        if not isinstance(expires_at, int) or 0 < expires_at < time.time():
-            raise Refused("the token in the URL has expired", ["token"])
-
-    def _serializer(self, account: str) -> URLSafeSerializer:
-        return URLSafeSerializer(
-            self._keys,
-            salt=f"sms-receiver.url.{account}",
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
-
-
 class Door:
-    """The door of one account: `authenticate` says how the caller proved itself, or raises."""
+    """The door of one account: `authenticate` says how the caller proved itself, or raises.
 
-    def __init__(self, account: Account, urls: SignedUrls) -> None:
+    ``issued`` tells whether a text is a key that we issued for this account and that is still good.
+    """
+
+    def __init__(
+        self, account: Account, urls: SignedUrls, issued: Callable[[bytes], bool] | None = None
+    ) -> None:
         self._account = account
         self._urls = urls
+        self._issued = issued
         self._places = (account.key_in,) if account.key_in else KEY_PLACES
         self._live = [_digest(key.encode("utf-8")) for key in account.api_keys]
 
@@ -96,7 +72,8 @@ class Door:
             self._urls.check(self._account.name, request.token)
             return "token"
         found = list(_keys_in(request, self._places))[:_MAX_CANDIDATES]
-        if not self._any_live(key for _, key in found):
+        keys = [key for _, key in found]
+        if not self._any_live(keys) and not self._any_issued(keys):
             if not found:
                 raise Refused("no key in the request", self._places)
             raise Refused("wrong key", [place for place, _ in found])
@@ -110,6 +87,13 @@ class Door:
             for live in self._live:
                 match |= hmac.compare_digest(digest, live)
         return match
+
+    def _any_issued(self, candidates: Iterable[bytes]) -> bool:
+        """Verify only what says that it was issued: the signature of anything else cannot hold."""
+        issued = self._issued
+        return issued is not None and any(
+            issued(candidate) for candidate in candidates if candidate.startswith(_ISSUED)
+        )
 
     def _check_network(self, remote_addr: str | None) -> None:
         networks = self._account.networks

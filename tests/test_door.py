@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -189,6 +192,32 @@ def test_an_account_without_a_key_is_entered_by_its_url_only(make_app: MakeApp) 
         assert_refused(post(app, **place("")))
         assert_refused(post(app, **place("None")))
     assert post(app, url(app)).get_json() == ACK
+
+
+def comparisons(app: Flask, key: str) -> int:
+    """Count how often a request with this key has bytes compared in constant time."""
+    counted = []
+
+    def note(_frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call" and called is hmac.compare_digest:
+            counted.append(event)
+
+    client = app.test_client()
+    sys.setprofile(note)
+    try:
+        client.post(PATH, data=BODY, headers={"x-api-key": as_header(key)})
+    finally:
+        sys.setprofile(None)
+    return len(counted)
+
+
+def test_a_live_key_costs_as_many_comparisons_as_a_wrong_one(make_app: MakeApp) -> None:
+    keys = [f"key-number-{number}" for number in range(5)]
+    app = make_app(ACCOUNTS=account(api_key=keys))
+    wrong = ["k", keys[0][:-1], f"{keys[4]}x", "x" * 1_000, "rk", "ÿ"]
+    assert [post(app, auth=(key, "")).status_code for key in keys] == [200] * 5
+    assert {comparisons(app, key) for key in keys} == {5}
+    assert {comparisons(app, key) for key in wrong} == {5}
 
 
 # Networks

@@ -17,8 +17,9 @@ from receiver.errors import DeliveryError, PermanentDeliveryError
 from receiver.providers.base import Provider, Sms
 from receiver.providers.lefoka import Lefoka
 from receiver.providers.smsbox import SMSBox
-from receiver.security import Door, SignedUrls
+from receiver.security import Door
 from receiver.settings import Account
+from receiver.signing import SignedUrls
 
 KEY, SECRET = "a-key", "a-secret"
 LEFOKA_SEND, SMSBOX_SEND = "/v1/messages", "/api/sms/v1/send_sms"

@@ -52,6 +52,16 @@ def test_a_wrong_token_is_refused_though_the_key_is_right(make_app: MakeApp) -> 
         assert_refused(post(app, f"{PATH}/{wrong}", auth=(KEY, "")))
 
 
+def test_a_token_in_another_spelling_of_the_same_bits_is_refused(make_app: MakeApp) -> None:
+    app = make_app(ACCOUNTS=account())
+    token = url(app).rpartition("/")[2]
+    assert post(app, f"{PATH}/{token}").get_json() == ACK
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=!":
+        if last != token[-1]:
+            assert_refused(post(app, f"{PATH}/{token[:-1]}{last}"))
+            assert_refused(post(app, f"{PATH}/{token}{last}"))
+
+
 def test_a_url_outlives_the_rotation_of_keys_until_its_own_is_removed(make_app: MakeApp) -> None:
     old = make_app(ACCOUNTS=account(), SECRET_KEYS=["the-old-secret-key"])
     rotated = make_app(ACCOUNTS=account(), SECRET_KEYS=["the-new-secret-key", "the-old-secret-key"])

@@ -17,7 +17,8 @@ from ..accounts import KEY_PLACES, Account
 from ..errors import Refused
 from ..events import Trust, to_dict
 from ..providers.base import Ack, Provider, Received
-from ..security import Door, SignedUrls, WebhookRequest
+from ..security import Door, WebhookRequest
+from ..signing import SignedUrls
 
 if TYPE_CHECKING:
     import pytest

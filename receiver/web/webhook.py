@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ..errors import Refused, StorageUnavailable, without_values
 from ..intake import Intake
 from ..providers.base import Provider, WebhookRequest
+from .quiet import Quiet
 
 ENDPOINT = "receiver"  # the blueprint's name: what a login guard lets pass
 
@@ -41,15 +42,18 @@ def webhook_blueprint(
 ) -> Blueprint:
     """Make the blueprint of one app; ``providers`` by account name, ``max_body`` in bytes."""
     blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
+    refusals, losses = Quiet(_log, "refused"), Quiet(_log, "body_lost")
 
     @blueprint.url_value_preprocessor  # these run before all before_request hooks of the app
     def before_the_apps_own_hooks(endpoint: str | None, values: dict[str, Any] | None) -> None:
         _exempt_from_csrf(blueprint)
-        g.receiver_body = _read_body(max_body)
+        account = str((values or {}).get("account"))
+        name = account if account in providers else "?"
+        g.receiver_body = _read_body(max_body, name, losses)
 
     def webhook(account: str, token: str | None = None) -> Response:
         try:
-            return _answer(providers.get(account), intake, token)
+            return _answer(providers.get(account), intake, token, refusals)
         except Exception as error:  # noqa: BLE001 - whatever fails, the provider may try again
             _log.error("event=webhook_failed account=%r", account, exc_info=without_values(error))
             return _later("The event could not be taken.")
@@ -65,7 +69,9 @@ def webhook_blueprint(
     return blueprint
 
 
-def _answer(provider: Provider | None, intake: Intake, token: str | None) -> Response:
+def _answer(
+    provider: Provider | None, intake: Intake, token: str | None, refusals: Quiet
+) -> Response:
     if provider is None or not provider.pushes:
         return _error(404, "There is no such webhook.", "Check the account's name in the URL.")
     if request.method != "POST":
@@ -82,9 +88,7 @@ def _answer(provider: Provider | None, intake: Intake, token: str | None) -> Res
         intake.accept(received, callback, account)
     except Refused as error:
         places = ",".join(error.looked_in)
-        _log.warning(
-            "event=refused account=%s reason=%r looked_in=%s", account.name, error.reason, places
-        )
+        refusals.warning(account.name, "reason=%r looked_in=%s", error.reason, places)
         headers = {"WWW-Authenticate": 'Basic realm="sms-receiver"'}
         return _error(401, "The caller is not authenticated.", _KEY_HELP, headers)
     except StorageUnavailable as error:
@@ -108,7 +112,7 @@ def _framework_free(body: bytes, token: str | None) -> WebhookRequest:
     )
 
 
-def _read_body(max_body: int) -> bytes | int:
+def _read_body(max_body: int, account: str, losses: Quiet) -> bytes | int:
     """Read the body before any hook of the app does; a status code where that cannot be.
 
     Our limit holds here, whatever the app's MAX_CONTENT_LENGTH is; chunked bodies are counted.
@@ -128,7 +132,7 @@ def _read_body(max_body: int) -> bytes | int:
     except RequestEntityTooLarge:
         problem = 413
     except Exception as error:  # noqa: BLE001 - each server has errors of its own for a cut body
-        _log.warning("event=body_lost error=%s", type(error).__name__)
+        losses.warning(account, "error=%s", type(error).__name__)
         problem = 400
     # Hooks of the app may read it again; what is too large must not make them answer in our place.
     request.stream = BytesIO(b"" if problem else body)

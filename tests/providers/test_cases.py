@@ -20,8 +20,9 @@ from conftest import ACCOUNTS
 from receiver.events import from_json, to_dict, to_json
 from receiver.plugins import provider_classes
 from receiver.providers.base import Provider, Received
-from receiver.security import Door, SignedUrls, WebhookRequest
+from receiver.security import Door, WebhookRequest
 from receiver.settings import Account
+from receiver.signing import SignedUrls
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.json"))
 KEYS = {"source", "account", "request", "events", "ack", "quarantine", "alike"}

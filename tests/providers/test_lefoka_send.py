@@ -24,8 +24,9 @@ from receiver.errors import (
 )
 from receiver.providers.base import Sent, Sms
 from receiver.providers.lefoka import SANDBOX_URL, Lefoka
-from receiver.security import Door, SignedUrls
+from receiver.security import Door
 from receiver.settings import Account
+from receiver.signing import SignedUrls
 
 KEY = "pk_89d6a0e39886f68518c54086a68912cfe38efdd6d92774284d1d45a229e73"
 SECRET = "a-secret-of-lefoka"

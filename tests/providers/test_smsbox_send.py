@@ -22,8 +22,9 @@ from receiver.errors import (
 )
 from receiver.providers.base import Sent, Sms
 from receiver.providers.smsbox import SMSBox
-from receiver.security import Door, SignedUrls
+from receiver.security import Door
 from receiver.settings import Account
+from receiver.signing import SignedUrls
 
 KEY, SECRET = "smsbox-key-0001", "smsbox-secret-0001"
 NUMBER, OTHER = "+22687161524", "+22671625142"

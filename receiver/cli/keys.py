@@ -1,0 +1,201 @@
+"""Commands over the API keys that we issue: create, list, rotate, revoke.
+
+The key itself is all that ``create`` and ``rotate`` write to standard output, this once; what was
+done, and what to do next, goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from ..accounts import KEY_PLACES
+from ..errors import ReceiverError
+from ..store.keybook import KeyBook, KeyRecord, KeyState
+from ..store.keyring import DAY, days
+from .context import parts
+
+_LIFE = click.IntRange(1, 365)
+_OVERLAP = click.IntRange(0, 365)
+_OVERLAP_DAYS = 7
+_HOUR = 60  # minutes
+_HEADINGS = ("KEY", "ACCOUNT", "CREATED", "GOOD UNTIL", "LAST USED", "STATE")
+
+
+class _Keys(AppGroup):
+    """The commands; what cannot be done is said in a line, with exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReceiverError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Keys)
+def keys() -> None:
+    """Issue API keys that end by themselves, and end them earlier."""
+
+
+@keys.command("create")
+@click.argument("account")
+@click.option("--expires-days", type=_LIFE, required=True, help="How long the key is good.")
+@with_appcontext
+def create_key(account: str, expires_days: int) -> None:
+    """Issue a key for ACCOUNT and show it, this once."""
+    _check_account(account)
+    record, text = _book().create(account, expires_days)
+    _show_once(record, text)
+
+
+@keys.command("list")
+@click.option("--account", help="Only of this account.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@with_appcontext
+def list_keys(account: str | None, as_json: bool) -> None:
+    """List the keys, how long each is good, and which are in use though they end soon."""
+    if account is not None:
+        _check_account(account)
+    now, every = time.time(), {record.id: record for record in _book().records()}
+    chosen = [record for record in every.values() if account in (None, record.account)]
+    if as_json:
+        for record in chosen:
+            click.echo(json.dumps(_as_json(record, now)))
+    elif chosen:
+        _print_table([_row(record, every, now) for record in chosen])
+    else:
+        click.echo("No keys yet. Try: keys create ACCOUNT --expires-days 90", err=True)
+
+
+@keys.command("rotate")
+@click.argument("key_id", metavar="KEY_ID")
+@click.option("--expires-days", type=_LIFE, help="For the new key; else as long as the old one.")
+@click.option(
+    "--overlap-days",
+    type=_OVERLAP,
+    default=_OVERLAP_DAYS,
+    show_default=True,
+    help="How long the old key stays good; 0 ends it at once.",
+)
+@with_appcontext
+def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None:
+    """Issue a new key in place of KEY_ID; both are good until the overlap ends."""
+    _check_account(_book().find(key_id).account)
+    old, new, text = _book().rotate(key_id, expires_days, overlap_days)
+    _show_once(new, text)
+    if old.state(time.time()) is KeyState.REPLACED:
+        _say(f"The old key {old.id} stays good until {_when(old.good_until)}: change it by then,")
+        _say("and see in keys list whether it is still used.")
+    else:
+        _say(f"The old key {old.id} is refused from now on.")
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="KEY_ID")
+@with_appcontext
+def revoke_key(key_id: str) -> None:
+    """End KEY_ID at once."""
+    record = _book().revoke(key_id)
+    _say(f"The key {record.id} of {record.account} is revoked. Each web process refuses it within")
+    _say("a second; one that cannot reach Redis, as soon as it can.")
+    if record.replaced_by is None:
+        _say(f"If its holder is to come in again: keys create {record.account} --expires-days N")
+
+
+def _book() -> KeyBook:
+    book: KeyBook = parts().keybook
+    return book
+
+
+def _check_account(account: str) -> None:
+    known = parts().settings.accounts
+    if account not in known:
+        raise ReceiverError(f"there is no account {account}; there are: {', '.join(known)}")
+
+
+def _show_once(record: KeyRecord, text: str) -> None:
+    place = parts().settings.accounts[record.account].key_in
+    span = _counted(days(record.expires_at - record.created_at), "day")
+    _say(f"Key {record.id} of {record.account}, good for {span}, until", end=" ")
+    _say(f"{_when(record.expires_at)}. Copy it now: it is kept nowhere.")
+    click.echo(text)
+    _say(f"Its holder sends it as {place or ', '.join(KEY_PLACES)}.", end=" ")
+    _say(f"Before it ends: keys rotate {record.id}")
+
+
+def _row(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> tuple[str, ...]:
+    used = record.last_used_at
+    return (
+        record.id,
+        record.account,
+        _when(record.created_at)[:10],
+        _when(record.good_until),
+        "never" if used is None else _ago(now - used),
+        _state(record, every, now),
+    )
+
+
+def _state(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> str:
+    left = f"ends in {_counted(days(record.good_until - now), 'day')}"
+    state, used = record.state(now), record.last_used_at
+    alarm = "" if used is None else f" (used {_ago(now - used)}!)"
+    if state is KeyState.LIVE:
+        return f"live, {left}"
+    if state is KeyState.NEAR_END:
+        return f"near its end, {left}{alarm}"
+    if state is KeyState.REPLACED:
+        new = every.get(record.replaced_by or "")
+        since = 0 if new is None else new.created_at
+        return f"replaced by {record.replaced_by}, {left}{alarm if (used or 0) > since else ''}"
+    if state is KeyState.ENDED:
+        return f"replaced by {record.replaced_by}, ended"
+    return state.value
+
+
+def _as_json(record: KeyRecord, now: float) -> dict[str, Any]:
+    known = {
+        name: _iso(value) if name.endswith("_at") and value is not None else value
+        for name, value in asdict(record).items()
+    }
+    return {**known, "state": record.state(now).value}
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    lines = [_HEADINGS, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _ago(seconds: float) -> str:
+    """Say how long ago, in minutes: more exactly nobody notes it."""
+    minutes = max(0, int(seconds // 60))
+    if minutes < 2 * _HOUR:
+        return f"{_counted(minutes, 'minute')} ago"
+    if seconds < 2 * DAY:
+        return f"{minutes // _HOUR} hours ago"
+    return f"{int(seconds // DAY)} days ago"
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()
+
+
+def _when(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    click.echo(text + end, nl=False, err=True)
