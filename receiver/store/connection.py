@@ -12,8 +12,10 @@ from weakref import WeakSet
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
+
+from . import sentinel
 
 CONNECT_SECONDS = 0.25
 ANSWER_SECONDS = 1.0
@@ -24,13 +26,19 @@ _SHARED = "enqueue"  # the Lua function that the other scripts call
 _CONNECTIONS: WeakSet[Connection] = WeakSet()
 
 
+class NotReplicated(RedisError):
+    """A write was made, and may be lost with the master: it is to be kept elsewhere as well."""
+
+
 class Connection:
     """A lazy client; ``answer`` is how many seconds Redis may take to answer one command."""
 
     def __init__(self, url: str, answer: float = ANSWER_SECONDS) -> None:
         self._url = url
+        self._has_sentinels = sentinel.is_sentinel(url)
         self._answer = answer
         self._client: Redis | None = None
+        self._safe: sentinel.SafeWrites | None = None
         self._lock = threading.Lock()
         _CONNECTIONS.add(self)
 
@@ -46,7 +54,13 @@ class Connection:
     def forget(self) -> None:
         """Let go of the parent's client in a forked process: its sockets are closed here only."""
         self._client = None
+        self._safe = None
         self._lock = threading.Lock()  # a thread of the parent may have held it
+
+    def close(self) -> None:
+        """Close the sockets of this process; the next command opens new ones."""
+        if self._client is not None:
+            self._client.connection_pool.disconnect()
 
     def run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         """Run one of our scripts in one round trip; two where Redis has not met it yet."""
@@ -56,21 +70,50 @@ class Connection:
         except NoScriptError:
             return self.client.eval(text, len(keys), *keys, *args)
 
+    def run_durably(self, script: str, keys: list[str], args: list[Any]) -> Any:
+        """Run one of our scripts as `run` does; under Sentinel, have a replica confirm it as well.
+
+        Raises `NotReplicated` where none did in time. Without Sentinel there is no failover, and
+        this is `run`.
+        """
+        if not self._has_sentinels:
+            return self.run(script, keys, args)
+        safe = self._safe_writes
+        sha, text = _script(script)
+        try:
+            reply, is_safe = safe.write("EVALSHA", sha, len(keys), *keys, *args)
+        except NoScriptError:
+            reply, is_safe = safe.write("EVAL", text, len(keys), *keys, *args)
+        if not is_safe:
+            raise NotReplicated("no replica confirmed the write")
+        return reply
+
     def slow(self, answer: float) -> Connection:
         """Give a connection to the same Redis that waits longer: for blocking commands."""
         return Connection(self._url, answer)
 
+    @property
+    def _safe_writes(self) -> sentinel.SafeWrites:
+        client = self.client
+        if self._safe is None:
+            with self._lock:
+                if self._safe is None:
+                    self._safe = sentinel.SafeWrites(client)
+        return self._safe
+
 
 def connect(url: str, answer: float) -> Redis:
     """Make a client that says at once what is wrong instead of trying again by itself."""
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=answer,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        protocol=2,
-    )
+    options = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": answer,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "protocol": 2,
+    }
+    if sentinel.is_sentinel(url):
+        return sentinel.connect(url, options)
+    return Redis.from_url(url, **options)
 
 
 def _after_fork() -> None:
