@@ -4,7 +4,7 @@ ReceiverError
 ├── ConfigurationError         the operator mends it: each wrong setting, by name
 ├── Refused                    the caller did not prove who it is
 ├── Unreadable                 an authentic callback that is not what the provider documents
-├── StorageUnavailable         Redis cannot take the event now
+├── StorageUnavailable         neither Redis nor the disk can take the event now
 ├── RetryLater                 raised by a handler: run me again
 ├── GiveUp                     raised by a handler: do not run me again
 └── DeliveryError              an SMS did not leave
@@ -48,7 +48,7 @@ class Unreadable(ReceiverError):
 
 
 class StorageUnavailable(ReceiverError):
-    """Redis refused, did not answer in time, or cannot write now."""
+    """Neither Redis nor the spool on disk takes the event now."""
 
 
 class RetryLater(ReceiverError):

@@ -58,7 +58,8 @@ class Event:
 
     ``id``: 32 hexadecimal digits, the same for every resend. ``received_at``: aware, UTC.
     ``trust``: how the caller proved itself. ``duplicate_of``: the id of an earlier event with the
-    same content, where the provider gave nothing to tell them apart.
+    same content, where the provider gave nothing to tell them apart. ``replay``: an operator asked
+    for this event to be handled once more.
     """
 
     kind: ClassVar[str]
@@ -69,6 +70,7 @@ class Event:
     received_at: datetime
     trust: Trust
     duplicate_of: str | None = None
+    replay: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Give the event as JSON types: times in ISO 8601, money as text, nothing that is empty."""

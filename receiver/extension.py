@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Unpack
 
 from flask import Blueprint, Flask, current_app
 
 from . import jobs, worker
+from .accounts import Account
 from .cli import receiver_commands
 from .errors import ConfigurationError
 from .events import Status
+from .handling import Handling
 from .intake import Intake
 from .outbox import Outbox
 from .plugins import Loaded, load_handlers, provider_classes
 from .providers.base import Provider
 from .routing import M, Options, R, Router, W
-from .security import Door, SignedUrls
+from .security import Door
 from .settings import Settings, load_settings
+from .signing import IssuedKeys, Seal, SignedUrls
 from .store.connection import Connection
+from .store.deadletters import DeadLetters
 from .store.journal import Journal
+from .store.keybook import KeyBook
+from .store.keyring import Keyring
 from .store.optouts import OptOuts
+from .store.quarantine import Quarantine
 from .store.queue import JobMaker
+from .store.spool import Spool
 from .web.webhook import webhook_blueprint
 
 EXTENSION = "receiver"
+STANDALONE = "sms_receiver"  # the import name of the app that `standalone` makes
 
 
 class Deployment:
@@ -44,19 +53,32 @@ class Deployment:
         self.own = own
         self.urls = SignedUrls(self.settings.secret_keys)
         self.connection = Connection(self.settings.redis_url)
+        namespace, retention = self.settings.namespace, self.settings.retention
+        self.jobs = JobMaker(namespace, Seal(self.settings.secret_keys))
+        self.spool = Spool(self.settings.spool_dir)
+        self.intake = Intake(
+            self.connection,
+            self.jobs,
+            retention,
+            self.spool,
+            self._run_inline if self.settings.inline else None,
+        )
+        issued = IssuedKeys(self.settings.secret_keys)
+        self.keybook = KeyBook(self.connection, namespace, issued)
+        self.keyring = Keyring(
+            self.connection, namespace, issued, self.intake.outage, self.settings.spool_dir
+        )
         self.providers: Mapping[str, Provider] = {
-            account.name: classes[account.provider](account, Door(account, self.urls))
+            account.name: classes[account.provider](account, self._door(account))
             for account in self.settings.accounts.values()
         }
-        namespace, retention = self.settings.namespace, self.settings.retention
-        self.jobs = JobMaker(namespace)
         self.journal = Journal(self.connection, namespace, retention)
+        self.quarantine = Quarantine(self.connection, namespace)
+        self.deadletters = DeadLetters(self.connection, self.jobs, self.journal)
         self.optouts = OptOuts(self.connection, namespace)
         self.outbox = Outbox(self.journal, self.providers, self.optouts)
-        afterwards: Callable[[], None] | None = None
-        if self.settings.inline:
-            afterwards = self._run_inline
-        self.intake = Intake(self.connection, namespace, retention, afterwards)
+        self.spool.prepare()
+        self.intake.watch_spool()
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -71,8 +93,16 @@ class Deployment:
             outbox=self.outbox,
             jobs=self.jobs,
             loaded=self.loaded,
-            retries=self.settings.retries,
+            handling=Handling(
+                journal=self.journal,
+                outbox=self.outbox,
+                jobs=self.jobs,
+                retries=self.settings.retries,
+            ),
         )
+
+    def _door(self, account: Account) -> Door:
+        return Door(account, self.urls, partial(self.keyring.takes, account.name))
 
     def _run_inline(self) -> None:
         worker.drain(self.connection, self.jobs, self.settings.retention)
@@ -105,6 +135,11 @@ class Receiver:
             raise ConfigurationError(f"the app {app.name} has a Receiver already")
         deployment = Deployment(app, self.router)
         settings = deployment.settings
+        if settings.proxies and app.import_name != STANDALONE:
+            raise ConfigurationError(
+                "RECEIVER_PROXIES: is for the standalone app; wrap app.wsgi_app in Werkzeug's"
+                " ProxyFix"
+            )
         self.blueprint = webhook_blueprint(
             deployment.providers, deployment.intake, settings.max_body, settings.url_prefix
         )

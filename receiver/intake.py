@@ -1,4 +1,4 @@
-"""The last step before the ack: all events of a callback into Redis, with one job for each.
+"""The last step before the ack: a callback into Redis, with one job for each event, or the spool.
 
 Left of this line nothing knows handlers; right of it nothing knows HTTP.
 """
@@ -13,11 +13,16 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from .accounts import Account
-from .errors import StorageUnavailable
-from .events import event_id, to_json
-from .providers.base import Received, WebhookRequest
+from .errors import Unreadable
+from .events import DeliveryReport, Event, event_id, to_json
+from .outage import Outage
+from .parcel import Parcel
+from .providers.base import Provider, Received, WebhookRequest
 from .store.connection import Connection
+from .store.faults import is_ours
+from .store.quarantine import Quarantined
 from .store.queue import JobMaker, rq_time
+from .store.spool import Spool
 
 _log = logging.getLogger(__name__)
 
@@ -31,63 +36,143 @@ class Intake:
     def __init__(
         self,
         connection: Connection,
-        namespace: str,
+        jobs: JobMaker,
         retention: int,
+        spool: Spool,
         afterwards: Callable[[], None] | None = None,
     ) -> None:
         self._connection = connection
-        self._namespace = namespace
+        self._namespace = jobs.namespace
         self._retention = retention
-        self._jobs = JobMaker(namespace)
+        self._jobs = jobs
+        self._spool = spool
         self._afterwards = afterwards
+        self.outage = Outage(connection, spool, self.take_from_spool, f"{self._namespace}:probe")
 
     def accept(self, received: Received, request: WebhookRequest, account: Account) -> int:
         """Store and queue, in one atomic round trip; gives how many events were new.
 
-        Raises `StorageUnavailable` where Redis cannot take them: then nothing is half-written.
+        Where Redis cannot take them now, they wait in the spool, and that makes 0. Raises
+        `StorageUnavailable` where the spool cannot either: then nothing is half-written.
         """
+        parcel = _parcel(received, request, account)
+        if self.outage.open:
+            self._set_aside(parcel, "redis_is_away")
+            return 0
         try:
-            if received.unreadable is not None:
-                self._quarantine(received.unreadable, request, account)
-                return 0
-            fresh = self._store(received, request)
+            fresh = self.store(parcel)
         except RedisError as error:
-            raise StorageUnavailable(type(error).__name__) from error
+            self.outage.trip()
+            self._set_aside(parcel, type(error).__name__)
+            return 0
         if fresh and self._afterwards is not None:
             self._afterwards()
         return fresh
 
-    def _store(self, received: Received, request: WebhookRequest) -> int:
+    def store(self, parcel: Parcel) -> int:
+        """Put a parcel into Redis; harmless if it is there already. Raises `RedisError`."""
+        if parcel.unreadable is not None:
+            self._quarantine(parcel, parcel.unreadable)
+            return 0
+        return self._accept(parcel)
+
+    def replay(self, found: Quarantined, provider: Provider) -> int:
+        """Read a body of the quarantine again and queue its events; gives how many were new.
+
+        Raises `Unreadable` where today's code cannot read it either, and `RedisError`.
+        """
+        received = provider.reread(found.raw, found.trust, found.received_at, found.id)
+        if received.unreadable is not None:
+            raise Unreadable(received.unreadable)
+        return self._accept(
+            Parcel(
+                account=found.account,
+                provider=found.provider,
+                trust=found.trust,
+                received_at=found.received_at,
+                body=found.raw,
+                headers=found.headers,
+                events=received.events,
+                alike=received.alike,
+            )
+        )
+
+    def watch_spool(self) -> None:
+        """See to it that what an earlier process left in the spool is drained."""
+        if self.outage.waiting():
+            self.outage.watch()
+
+    def take_from_spool(self, data: bytes) -> bool:
+        """Put what waited in the spool into Redis; False for what can never be put there."""
+        try:
+            self.store(Parcel.from_bytes(data))
+        except RedisError as error:
+            if not is_ours(error):
+                raise
+            _log.error("event=spooled_refused error=%s", type(error).__name__)
+            return False
+        except (ValueError, KeyError, TypeError) as error:
+            _log.error("event=spooled_unreadable error=%s", type(error).__name__)
+            return False
+        return True
+
+    def _set_aside(self, parcel: Parcel, reason: str) -> None:
+        """Keep a parcel on disk, and see to it that somebody drains it."""
+        self._spool.put(parcel.to_bytes())
+        self.outage.watch()
+        _log.debug("event=spooled account=%s reason=%s", parcel.account, reason)
+
+    def _accept(self, parcel: Parcel) -> int:
         """One script for everything: neither a crash nor a resend can come between its parts."""
-        args: list[Any] = [self._namespace, self._retention, _milliseconds(request), rq_time()]
-        args += [request.body, _headers(request)]
-        for event in received.events:
+        args: list[Any] = [self._namespace, self._retention, _milliseconds(parcel), rq_time()]
+        args += [parcel.body, json.dumps(dict(parcel.headers))]
+        for event in parcel.events:
             job = self._jobs.route(event.id, event.kind)
-            args += [event.id, to_json(event), received.alike.get(event.id, ""), *job.args()]
-        fresh: int = sum(self._connection.run("accept", [f"{self._namespace}:events"], args))
-        _log.debug("event=accepted events=%d new=%d", len(received.events), fresh)
+            args += [event.id, to_json(event), parcel.alike.get(event.id, "")]
+            args += [*_outcome(event), *job.args()]
+        keys = [f"{self._namespace}:events", self._jobs.ledger]
+        fresh: int = sum(self._connection.run_durably("accept", keys, args))
+        _log.debug("event=accepted events=%d new=%d", len(parcel.events), fresh)
         return fresh
 
-    def _quarantine(self, reason: str, request: WebhookRequest, account: Account) -> None:
-        body_id = event_id(account.name, "quarantine", request.body.hex())
+    def _quarantine(self, parcel: Parcel, reason: str) -> None:
+        body_id = event_id(parcel.account, "quarantine", parcel.body.hex())
         keys = [f"{self._namespace}:quarantine:{body_id}", f"{self._namespace}:quarantine"]
-        args: list[Any] = [body_id, self._retention, _milliseconds(request)]
-        args += [account.name, account.provider, reason, request.body, _headers(request)]
-        args += [request.received_at.isoformat()]
-        if self._connection.run("quarantine", keys, args):
+        args: list[Any] = [body_id, self._retention, _milliseconds(parcel)]
+        args += [parcel.account, parcel.provider, reason, parcel.body]
+        args += [json.dumps(dict(parcel.headers)), parcel.received_at.isoformat(), parcel.trust]
+        if self._connection.run_durably("quarantine", keys, args):
             _log.warning(
                 "event=quarantined account=%s id=%s reason=%r bytes=%d",
-                account.name,
+                parcel.account,
                 body_id,
                 reason,
-                len(request.body),
+                len(parcel.body),
             )
 
 
-def _milliseconds(request: WebhookRequest) -> int:
-    return int(request.received_at.timestamp() * 1000)
+def _parcel(received: Received, request: WebhookRequest, account: Account) -> Parcel:
+    headers = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
+    return Parcel(
+        account=account.name,
+        provider=account.provider,
+        trust=received.trust,
+        received_at=request.received_at,
+        body=request.body,
+        headers=headers,
+        events=received.events,
+        alike=received.alike,
+        unreadable=received.unreadable,
+    )
 
 
-def _headers(request: WebhookRequest) -> str:
-    kept = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
-    return json.dumps(kept)
+def _outcome(event: Event) -> tuple[str, str]:
+    """Name the message and recipient that a report is about, and say whether it is final."""
+    if not isinstance(event, DeliveryReport) or event.message_id is None:
+        return "", "0"
+    name = event_id(event.account, "outcome", event.message_id, event.recipient)
+    return name, "1" if event.final else "0"
+
+
+def _milliseconds(parcel: Parcel) -> int:
+    return int(parcel.received_at.timestamp() * 1000)

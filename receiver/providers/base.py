@@ -50,6 +50,7 @@ class Received:
 
     events: tuple[InboundMessage | DeliveryReport, ...]
     ack: Ack
+    trust: Trust = "key"
     alike: Mapping[str, str] = field(default_factory=dict)
     unreadable: str | None = None
 
@@ -77,10 +78,18 @@ class Sent:
 
 
 class Stamp:
-    """What all events of one callback have in common, and the maker of their ids."""
+    """What all events of one callback have in common, and the maker of their ids.
 
-    def __init__(self, account: Account, trust: Trust, received_at: datetime) -> None:
+    ``kept_as`` names a body that is read out of the quarantine.
+    """
+
+    def __init__(
+        self, account: Account, trust: Trust, received_at: datetime, kept_as: str | None = None
+    ) -> None:
         self._account = account
+        self._kept_as = kept_as
+        self._made = 0
+        self.trust = trust
         self._common: dict[str, Any] = {
             "provider": account.provider,
             "account": account.name,
@@ -99,10 +108,17 @@ class Stamp:
         who = (self._account.provider, self._account.name, kind)
         if identity is not None:
             return {"id": event_id(*who, *identity), **self._common}
-        made = unique_id()
+        made = self._unique()
         if alike:
             self.alike[made] = event_id(*who, "alike", *alike)
         return {"id": made, **self._common}
+
+    def _unique(self) -> str:
+        """A body that is read a second time gives the same events again."""
+        if self._kept_as is None:
+            return unique_id()
+        self._made += 1
+        return event_id("kept", self._kept_as, str(self._made))
 
 
 class Provider(ABC):
@@ -120,16 +136,23 @@ class Provider(ABC):
     def receive(self, request: WebhookRequest) -> Received:
         """Authenticate, parse, and say what to answer; raises `Refused` before looking inside."""
         trust = self._door.authenticate(request)
-        stamp = Stamp(self.account, trust, request.received_at)
+        return self._read(request.body, Stamp(self.account, trust, request.received_at))
+
+    def reread(self, body: bytes, trust: Trust, received_at: datetime, kept_as: str) -> Received:
+        """Parse a body of the quarantine with today's code; ``kept_as`` is its id there."""
+        return self._read(body, Stamp(self.account, trust, received_at, kept_as))
+
+    def _read(self, body: bytes, stamp: Stamp) -> Received:
         payload: Payload = {}
         try:
-            payload = decode(request.body)
+            payload = decode(body)
             events = tuple(self.parse(payload, stamp))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the event
             problem = _sentence(error)
-            ack = self.ack(payload or self.salvage(request.body), problem)
-            return Received(events=(), ack=ack, unreadable=problem)
-        return Received(events=events, ack=self.ack(payload, None), alike=stamp.alike)
+            ack = self.ack(payload or self.salvage(body), problem)
+            return Received(events=(), ack=ack, trust=stamp.trust, unreadable=problem)
+        ack = self.ack(payload, None)
+        return Received(events=events, ack=ack, trust=stamp.trust, alike=stamp.alike)
 
     @abstractmethod
     def parse(self, payload: Payload, stamp: Stamp) -> Iterable[InboundMessage | DeliveryReport]:

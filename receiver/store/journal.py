@@ -2,7 +2,8 @@
 
 A record is a hash ``<namespace>:event:<id>``: ``event`` (JSON), ``raw`` (the body as it came, on
 the first event of a callback; ``raw_in`` names it on the others), ``headers``, ``resends``,
-``duplicate_of``, ``handler:<name>`` and ``reply:<name>`` (JSON each). It expires as a whole.
+``duplicate_of``, ``stale``, ``replay``, ``routed``, ``handler:<name>`` and ``reply:<name>`` (JSON
+each). It expires as a whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Any, cast
 
 from ..events import DeliveryReport, InboundMessage, from_json
@@ -20,6 +22,7 @@ from .queue import Job, rq_time
 HANDLER = "handler:"
 REPLY = "reply:"
 ROUTED = "routed"
+REPLAY = "replay"
 
 _PAGE = 200
 _LOOKED_AT = 20_000
@@ -35,8 +38,29 @@ class Record:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     resends: int = 0
     routed: Mapping[str, Any] | None = None
+    replay: Mapping[str, Any] | None = None
     handlers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+
+class Noted(IntEnum):
+    """What became of writing to a record."""
+
+    YES = 1
+    GONE = 0  # the record has expired
+    OVERTAKEN = -1  # somebody else was there first
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """Where a dead letter lies: RQ's failed registry of its queue, and the job's id."""
+
+    registry: str
+    job_id: str
+
+    def args(self) -> tuple[str, str]:
+        """Give the place as the scripts take it."""
+        return self.registry, self.job_id
 
 
 class Journal:
@@ -69,21 +93,46 @@ class Journal:
         value: Mapping[str, Any],
         *,
         once: bool = False,
+        after: Mapping[str, Any] | None = None,
         then: Sequence[Job] = (),
         guarded: Sequence[tuple[str, Mapping[str, Any], Job]] = (),
-    ) -> bool:
+    ) -> Noted:
         """Write a field of a record and queue what follows from it, in one atomic step.
 
-        ``once``: only if the field is not there yet. ``guarded``: a field, its value and a job
-        that is queued only with the writing of that field. False where nothing was written.
+        ``once``: only if the field is not there yet. ``after``: only if it still says this; an
+        empty mapping means that it is not there. ``guarded``: a field, its value and a job that
+        is queued only with the writing of that field.
         """
-        args: list[Any] = [name, _dump(value), "once" if once else "always"]
+        mode = "once" if once else "always" if after is None else "after"
+        args: list[Any] = [name, _dump(value), mode, _dump(after) if after else ""]
         args += [rq_time(), self._retention]
         for job in then:
             args += ["", "", *job.args()]
         for guard, guard_value, job in guarded:
             args += [guard, _dump(guard_value), *job.args()]
-        return bool(self._connection.run("note", [self._key(event_id)], args))
+        keys = [self._key(event_id), self._ledger]
+        return Noted(self._connection.run("note", keys, args))
+
+    def revive(
+        self,
+        event_id: str,
+        fields: Mapping[str, tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]],
+        jobs: Sequence[Job],
+        dead: DeadJob | None = None,
+    ) -> Noted:
+        """Queue jobs on an operator's word and change fields with it, in one atomic step.
+
+        ``fields``: for each what it must still say, and what it shall say; ``None`` is its
+        absence. ``dead``: the dead letter that this takes off the list.
+        """
+        args: list[Any] = [rq_time(), self._retention, *(dead.args() if dead else ("", ""))]
+        args.append(len(fields))
+        for name, (before, later) in fields.items():
+            args += [name, _dump(before) if before else "", _dump(later) if later else ""]
+        for job in jobs:
+            args += job.args()
+        keys = [self._key(event_id), self._ledger]
+        return Noted(self._connection.run("revive", keys, args))
 
     def ids(
         self, *, since: datetime | None = None, newest_first: bool = True, limit: int | None = None
@@ -116,6 +165,10 @@ class Journal:
                     yield record
 
     @property
+    def _ledger(self) -> str:
+        return f"{self._namespace}:open"
+
+    @property
     def _client(self) -> Any:
         return self._connection.client
 
@@ -138,10 +191,7 @@ def now_iso() -> str:
 def _record(data: Mapping[bytes, bytes]) -> Record | None:
     if b"event" not in data:
         return None
-    event = from_json(data[b"event"])
-    duplicate_of = data.get(b"duplicate_of")
-    if duplicate_of is not None:
-        event = replace(event, duplicate_of=duplicate_of.decode("ascii"))
+    event = _marked(from_json(data[b"event"]), data)
     raw_in = data.get(b"raw_in")
     return Record(
         event=event,
@@ -150,9 +200,22 @@ def _record(data: Mapping[bytes, bytes]) -> Record | None:
         headers=_load(data.get(b"headers")) or {},
         resends=int(data.get(b"resends", 0)),
         routed=_load(data.get(ROUTED.encode())),
+        replay=_load(data.get(REPLAY.encode())),
         handlers=_named(data, HANDLER, _load),
         replies=_named(data, REPLY, _load),
     )
+
+
+def _marked(
+    event: InboundMessage | DeliveryReport, data: Mapping[bytes, bytes]
+) -> InboundMessage | DeliveryReport:
+    """Say of an event what only its place among the others tells."""
+    duplicate_of = data.get(b"duplicate_of")
+    if duplicate_of is not None:
+        event = replace(event, duplicate_of=duplicate_of.decode("ascii"))
+    if isinstance(event, DeliveryReport) and b"stale" in data:
+        event = replace(event, stale=True)
+    return event
 
 
 def _named(

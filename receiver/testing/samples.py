@@ -17,6 +17,7 @@ class _EventFields(TypedDict, total=False):
     received_at: datetime
     trust: Trust
     duplicate_of: str | None
+    replay: bool
     message_id: str | None
     client_reference: str | None
 

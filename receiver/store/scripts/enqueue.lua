@@ -1,10 +1,35 @@
+-- What the other scripts share: the time, a job out of their arguments, and putting it in a queue.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A job takes six arguments: id, data, signature, queue, timeout, entry in the ledger.
+local function job_at(i)
+  return {id = ARGV[i], data = ARGV[i + 1], signature = ARGV[i + 2], queue = ARGV[i + 3],
+    timeout = ARGV[i + 4], entry = ARGV[i + 5]}
+end
+
 -- Write one RQ job and push it: what RQ's own Queue.enqueue writes, less what it may leave out.
--- job = {id, data, queue, timeout}; now is RQ's text of the time, ttl is in seconds.
-local function enqueue(job, now, ttl)
+-- now is RQ's text of the time, ttl is in seconds.
+local function enqueue(job, now, ttl, ledger)
   redis.call('HSET', 'rq:job:' .. job.id,
-    'data', job.data, 'status', 'queued', 'origin', job.queue, 'created_at', now,
+    'data', job.data, 'signature', job.signature, 'entry', job.entry,
+    'status', 'queued', 'origin', job.queue, 'created_at', now,
     'enqueued_at', now, 'timeout', job.timeout, 'description', job.id,
     'failure_ttl', ttl, 'result_ttl', 0)
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.queue)
   redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id)
+  redis.call('ZADD', ledger, now_ms(), job.entry)
+end
+
+-- Put a job that is there already back into a queue, at its head or its tail.
+local function requeue(id, queue, push, ledger)
+  local key = 'rq:job:' .. id
+  if redis.call('EXISTS', key) == 0 then return 0 end
+  redis.call('HSET', key, 'status', 'queued')
+  redis.call(push, 'rq:queue:' .. queue, id)
+  local entry = redis.call('HGET', key, 'entry')
+  if entry then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
+  return 1
 end

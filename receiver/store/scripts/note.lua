@@ -1,15 +1,19 @@
 -- Write a field of an event's record, and queue jobs that follow from it, once.
--- KEYS: the record. ARGV: field, value, 'once' or 'always', time (RQ's text), retention,
--- then for each job: guard field or '', guard value, job id, data, queue, timeout.
+-- KEYS: the record, the ledger. ARGV: field, value, mode, before, time (RQ's text), retention,
+-- then for each job: guard field or '', guard value, and the job.
+-- mode: 'always'; 'once', if the field is not there yet; 'after', if it still says what it said
+-- before ('' where it was not there).
 -- A job with a guard field is queued only if that field was not there yet.
--- Returns 1 if the field was written; 0 if the record is gone, or the field was there.
+-- Returns 1 if the field was written; 0 if the record is gone; -1 if the mode forbade it.
+local JOBS_FROM, PER_JOB = 7, 8
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if ARGV[3] == 'once' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if ARGV[3] == 'once' and before ~= '' then return -1 end
+if ARGV[3] == 'after' and before ~= ARGV[4] then return -1 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-for i = 6, #ARGV, 6 do
+for i = JOBS_FROM, #ARGV, PER_JOB do
   if ARGV[i] == '' or redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
-    enqueue({id = ARGV[i + 2], data = ARGV[i + 3], queue = ARGV[i + 4], timeout = ARGV[i + 5]},
-      ARGV[4], ARGV[5])
+    enqueue(job_at(i + 2), ARGV[5], ARGV[6], KEYS[2])
   end
 end
 return 1

@@ -1,0 +1,123 @@
+"""What happens while Redis is away: requests skip it, and one thread a process asks for it.
+
+Nothing here is on the way of a webhook but reading a flag. When Redis answers again the thread
+lets requests through and drains the spool; it ends when the spool is empty.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from weakref import WeakSet
+
+from redis.exceptions import RedisError
+
+from .errors import StorageUnavailable, without_values
+from .store.connection import Connection
+from .store.spool import Spool
+
+_PROBE_ANSWER = 0.5  # seconds that Redis may take to answer the thread
+_PAUSE = 0.5  # seconds between two looks
+_LONG_PAUSE = 60.0  # where what is left in the spool is nothing that Redis takes
+_PROBE_LIFE = 60  # seconds
+
+_log = logging.getLogger(__name__)
+
+# All of this process, so that a fork finds them.
+_OUTAGES: WeakSet[Outage] = WeakSet()
+
+
+class Outage:
+    """A breaker over Redis, and the draining of the spool; ``probe`` is a key to write to.
+
+    While it is ``open`` requests skip Redis.
+    """
+
+    def __init__(
+        self, connection: Connection, spool: Spool, take: Callable[[bytes], bool], probe: str
+    ) -> None:
+        self._probed = connection.slow(_PROBE_ANSWER)
+        self._probe = probe
+        self._spool = spool
+        self._take = take
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.open = False
+        _OUTAGES.add(self)
+
+    def trip(self) -> None:
+        """Say that Redis has just failed: from now on requests go to the spool."""
+        if not self.open:
+            _log.error("event=redis_away help='callbacks go to the spool'")
+            self._wake.set()
+        self.open = True
+        self.watch()
+
+    def watch(self) -> None:
+        """Have a thread of this process drain the spool as soon as Redis takes what is there."""
+        with self._lock:
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._run, daemon=True)
+                self._watcher.start()
+
+    def forget(self) -> None:
+        """Begin anew in a forked process: threads stay with the parent."""
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._watcher = None
+
+    def _run(self) -> None:
+        while True:
+            pause = _PAUSE
+            self._wake.clear()
+            try:
+                if self._answers() and not self._drain():
+                    pause = _LONG_PAUSE
+            except Exception as error:  # noqa: BLE001 - the top of the thread, which must go on
+                _log.error("event=drain_failed", exc_info=without_values(error))
+            with self._lock:
+                if not self.open and not self.waiting():
+                    self._watcher = None
+                    self._probed.close()
+                    return
+            self._wake.wait(pause)
+
+    def _answers(self) -> bool:
+        """Ask Redis by writing: one that is full or read-only answers, and takes nothing."""
+        try:
+            self._probed.client.set(self._probe, 1, ex=_PROBE_LIFE)
+        except RedisError:
+            return False
+        if self.open:
+            _log.warning("event=redis_back")
+        self.open = False
+        return True
+
+    def _drain(self) -> bool:
+        """Drain the spool; False where nothing that is left there can be taken."""
+        try:
+            taken = self._spool.drain(self._take)
+        except RedisError:
+            self.open = True
+            return True
+        if taken:
+            _log.warning("event=spool_drained callbacks=%d", taken)
+        return taken != 0
+
+    def waiting(self) -> bool:
+        """Tell whether anything waits in the spool, or nobody can know."""
+        try:
+            return self._spool.waiting()
+        except StorageUnavailable:
+            return True
+
+
+def _after_fork() -> None:
+    for outage in _OUTAGES:
+        outage.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,67 @@
+"""One accepted callback, whole: what goes to Redis now, or waits in the spool until it can.
+
+It is written as JSON of our own words, and not as arguments of a script: a newer version of this
+package still reads what an older one left behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .events import DeliveryReport, InboundMessage, Trust, from_dict, to_dict
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """The events of one callback with the body they came in, or a body that nobody could read.
+
+    ``alike`` as in `providers.base.Received`; ``unreadable`` is the reason for the quarantine.
+    """
+
+    account: str
+    provider: str
+    trust: Trust
+    received_at: datetime
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    events: tuple[InboundMessage | DeliveryReport, ...] = ()
+    alike: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """Give the parcel as one line of ASCII JSON."""
+        content = {
+            "version": _VERSION,
+            "account": self.account,
+            "provider": self.provider,
+            "trust": self.trust,
+            "received_at": self.received_at.isoformat(),
+            "body": base64.b64encode(self.body).decode("ascii"),
+            "headers": dict(self.headers),
+            "events": [to_dict(event) for event in self.events],
+            "alike": dict(self.alike),
+            "unreadable": self.unreadable,
+        }
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Parcel:
+        """Read what `to_bytes` wrote; raises ValueError, KeyError or TypeError for all else."""
+        content: dict[str, Any] = json.loads(data)
+        if content.pop("version") != _VERSION:
+            raise ValueError("a parcel of another version")
+        return cls(
+            **{
+                **content,
+                "received_at": datetime.fromisoformat(content["received_at"]),
+                "body": base64.b64decode(content["body"]),
+                "events": tuple(from_dict(event) for event in content["events"]),
+            }
+        )

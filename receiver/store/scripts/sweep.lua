@@ -1,0 +1,35 @@
+-- Look after jobs of the ledger: keep their events from expiring, and queue what is lost again.
+-- KEYS: the ledger, the set of claim lists.
+-- ARGV: prefix, retention (s), time (RQ's text), then for each job:
+--       its score in the ledger, the event's id, '1' if it was seen in its queue, and the job.
+-- A job whose score has changed has been moved by somebody meanwhile: it is left alone.
+-- Returns how many jobs were queued again, and how many had lost their event.
+local PER_JOB = 9
+local prefix, retention, now = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local claimed = {}
+for _, claims in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  for _, id in ipairs(redis.call('LRANGE', claims, 0, -1)) do claimed[id] = true end
+end
+
+local lost, gone = 0, 0
+for i = 4, #ARGV, PER_JOB do
+  local job, record = job_at(i + 3), prefix .. ':event:' .. ARGV[i + 1]
+  local score = redis.call('ZSCORE', KEYS[1], job.entry)
+  if score and tonumber(score) == tonumber(ARGV[i]) then
+    local left = redis.call('TTL', record)
+    if left == -2 then
+      gone = gone + 1
+      redis.call('ZREM', KEYS[1], job.entry)
+    elseif ARGV[i + 2] == '1' or claimed[job.id]
+        or redis.call('ZSCORE', 'rq:scheduled:' .. job.queue, job.id) then
+      redis.call('ZADD', KEYS[1], now_ms(), job.entry)
+    else
+      lost = lost + 1
+      redis.call('ZREM', 'rq:failed:' .. job.queue, job.id)
+      redis.call('DEL', 'rq:job:' .. job.id)
+      enqueue(job, now, retention, KEYS[1])
+    end
+    if left >= 0 and left < retention / 2 then redis.call('EXPIRE', record, retention) end
+  end
+end
+return {lost, gone}
