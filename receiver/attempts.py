@@ -1,9 +1,10 @@
-"""How an attempt is made and how it ends: done, again later, or dead."""
+"""How an attempt is made and how it ends: done, again later, dead, or left to another worker."""
 
 from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import RetryLater, TemporaryDeliveryError
@@ -16,13 +17,32 @@ _BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``."""
+    """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``.
+
+    ``handler`` is whose attempt it was, for the dead letter.
+    """
 
     delay: float | None = None
     reason: str | None = None
+    handler: str | None = None
 
 
 DONE = Verdict()
+HELD = Verdict(reason="another worker has it")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One worker's turn at a job; ``deaths``: how many workers died of it.
+
+    ``elsewhere`` tells of another worker whether it lives and has the same job in hand.
+    ``patience``: for how many seconds a Redis that went away is waited for, to note an outcome.
+    """
+
+    worker: str
+    deaths: int
+    elsewhere: Callable[[str], bool]
+    patience: float = 0.0
 
 
 def call_within(handler: Handler, event: Event) -> object:

@@ -6,26 +6,32 @@ transaction that writes how it ended. The claims of a worker that died go back t
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from redis.exceptions import RedisError
 
 from . import jobs
-from .attempts import DONE, Verdict
+from .attempts import DONE, HELD, Turn, Verdict
 from .errors import without_values
 from .store.connection import Connection
-from .store.queue import ROUTE, RUN, SEND, JobMaker, rq_time
+from .store.faults import insist
+from .store.queue import ROUTE, RUN, SEND, Call, JobMaker, rq_time
 
 BLOCK_SECONDS = 1.0  # how long an idle worker waits for a job before it looks at its orders
 ALIVE_SECONDS = 30  # a worker that has not been heard of for longer is dead
 
 _MAX_DUE = 500
+FORGED = "forged_jobs"  # how many were refused, in the counters of the namespace
+
 _CRASHES = "crashes"
 _MAX_CRASHES = 8
+
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 _log = logging.getLogger(__name__)
 
@@ -38,14 +44,26 @@ _FUNCTIONS: dict[str, Callable[..., Verdict]] = {
 
 
 class Clerk:
-    """One worker's dealings with one queue; ``retention`` in seconds, for jobs that are dead."""
+    """One worker's dealings with one queue.
+
+    ``retention`` in seconds, for jobs that are dead; ``patience`` as `attempts.Turn` has it.
+    """
 
     def __init__(
-        self, connection: Connection, maker: JobMaker, queue: str, worker: str, retention: int
+        self,
+        connection: Connection,
+        maker: JobMaker,
+        queue: str,
+        worker: str,
+        retention: int,
+        patience: float = 0.0,
     ) -> None:
         self._connection = connection
+        self._maker = maker
+        self._worker = worker
         self._waiting = connection.slow(BLOCK_SECONDS + 5)
         self._retention = retention
+        self._patience = patience
         self.queue = maker.queue(queue)
         self._lists = f"{maker.namespace}:claims"
         self._claims = f"{self._lists}:{self.queue}:{worker}"
@@ -57,9 +75,7 @@ class Clerk:
 
     def sign_off(self) -> None:
         """Give back what is still claimed, ahead of the others."""
-        while self._client.lmove(self._claims, f"rq:queue:{self.queue}", "RIGHT", "LEFT"):
-            pass
-        self._client.srem(self._lists, self._claims)
+        self._connection.run("orphans", [self._lists, self._maker.ledger], [self._claims])
 
     def claim(self, *, wait: bool) -> str | None:
         """Take the oldest job, waiting for one if told to; ``None`` where there is none."""
@@ -73,18 +89,24 @@ class Clerk:
 
     def perform(self, job_id: str) -> None:
         """Run a claimed job and write how it ended; needs the app's context."""
-        data = self._client.hget(f"rq:job:{job_id}", "data")
-        verdict = DONE if data is None else self._verdict(job_id, data)
-        self._settle(job_id, verdict)
+        begun = self._connection.run("begin", [f"rq:job:{job_id}"], [self._worker])
+        if begun is None:
+            self._settle(job_id, DONE, None)
+            return
+        data, signature, deaths = begun
+        call = self._maker.read(job_id, data or b"", signature)
+        verdict = self._refuse(job_id) if call is None else self._run(job_id, call, deaths)
+        insist(partial(self._settle, job_id, verdict, call), self._patience)
 
     def release_due(self) -> int:
         """Queue the scheduled jobs whose time has come; safe to run from anywhere at once."""
-        keys = [f"rq:scheduled:{self.queue}", f"rq:queue:{self.queue}"]
-        return cast("int", self._connection.run("due", keys, [time.time(), rq_time(), _MAX_DUE]))
+        keys = [f"rq:scheduled:{self.queue}", self._maker.ledger]
+        return cast("int", self._connection.run("due", keys, [self.queue, time.time(), _MAX_DUE]))
 
     def release_orphans(self) -> int:
         """Queue the claims of dead workers again, of all queues."""
-        moved = cast("int", self._connection.run("orphans", [self._lists], []))
+        keys = [self._lists, self._maker.ledger]
+        moved = cast("int", self._connection.run("orphans", keys, [""]))
         if moved:
             _log.warning("event=orphans_released jobs=%d", moved)
         return moved
@@ -93,37 +115,68 @@ class Clerk:
     def _client(self) -> Any:
         return self._connection.client
 
-    def _verdict(self, job_id: str, data: bytes) -> Verdict:
+    def _run(self, job_id: str, call: Call, deaths: bytes | None) -> Verdict:
+        elsewhere = partial(self._elsewhere, job_id)
+        turn = Turn(self._worker, int(deaths or 0), elsewhere, self._patience)
+        args = [call.event_id] if call.handler is None else [call.event_id, call.handler]
         try:
-            name, _, args, _ = json.loads(data)
-            function = _FUNCTIONS.get(name)
-            if function is None:
-                _log.error("event=forged_job job=%s", job_id)
-                return Verdict(reason="the job names a function that is not ours")
-            return function(*args)
+            return _FUNCTIONS[call.function](turn, *args)
         except RedisError:
             raise
         except Exception as error:  # noqa: BLE001 - the top of the job
             crashes = self._client.hincrby(f"rq:job:{job_id}", _CRASHES, 1)
             _log.error("event=job_crashed job=%s", job_id, exc_info=without_values(error))
             delay = None if crashes > _MAX_CRASHES else 2.0**crashes
-            return Verdict(delay, f"crashed: {type(error).__name__}")
+            return Verdict(delay, f"crashed: {type(error).__name__}", call.handler)
 
-    def _settle(self, job_id: str, verdict: Verdict) -> None:
+    def _refuse(self, job_id: str) -> Verdict:
+        """Turn away a job that nobody with our secret keys has signed for its very id."""
+        self._client.hincrby(f"{self._maker.namespace}:counters", FORGED, 1)
+        _log.error(
+            "event=forged_job queue=%s job=%s help='it was not signed with our secret keys'",
+            self.queue,
+            job_id if _JOB_ID.fullmatch(job_id) else "(no id of ours)",
+        )
+        return Verdict(reason="forged: not signed with our secret keys")
+
+    def _elsewhere(self, job_id: str, worker: str) -> bool:
+        """Tell whether another worker lives and has this job in hand."""
+        if worker == self._worker:
+            return False
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.exists(f"rq:worker:{worker}")
+            pipeline.lpos(f"{self._lists}:{self.queue}:{worker}", job_id)
+            alive, place = pipeline.execute()
+        return bool(alive) and place is not None
+
+    def _settle(self, job_id: str, verdict: Verdict, call: Call | None) -> None:
         """Let go of a job and write how it ended, in one transaction."""
         key = f"rq:job:{job_id}"
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.lrem(self._claims, 1, job_id)
-            if verdict == DONE:
-                pipeline.delete(key)
+            if verdict == HELD:
+                pass
             elif verdict.delay is not None:
                 pipeline.hset(key, "status", "scheduled")
                 due = time.time() + verdict.delay
                 pipeline.zadd(f"rq:scheduled:{self.queue}", {job_id: due})
             else:
-                ended = {"status": "failed", "ended_at": rq_time(), "exc_info": verdict.reason}
-                pipeline.hset(key, mapping=ended)
-                pipeline.expire(key, self._retention)
-                forgotten = time.time() + self._retention
-                pipeline.zadd(f"rq:failed:{self.queue}", {job_id: forgotten})
+                if call is not None:
+                    pipeline.zrem(self._maker.ledger, call.entry(self.queue))
+                if verdict == DONE:
+                    pipeline.delete(key)
+                else:
+                    self._bury(pipeline, job_id, verdict, call)
             pipeline.execute()
+
+    def _bury(self, pipeline: Any, job_id: str, verdict: Verdict, call: Call | None) -> None:
+        """Make a dead letter: it and its event are kept for the retention, from now on."""
+        ended = {"status": "failed", "ended_at": rq_time(), "exc_info": verdict.reason}
+        if verdict.handler is not None:
+            ended["handler"] = verdict.handler
+        pipeline.hset(f"rq:job:{job_id}", mapping=ended)
+        pipeline.expire(f"rq:job:{job_id}", self._retention)
+        if call is not None:
+            pipeline.expire(f"{self._maker.namespace}:event:{call.event_id}", self._retention)
+        forgotten = time.time() + self._retention
+        pipeline.zadd(f"rq:failed:{self.queue}", {job_id: forgotten})

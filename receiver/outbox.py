@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
+from .attempts import Turn
 from .errors import PermanentDeliveryError, UncertainDeliveryError
 from .events import Event, InboundMessage
 from .providers.base import Provider, Sent, Sms
-from .store.journal import REPLY, Journal, now_iso
+from .store.faults import insist
+from .store.journal import REPLY, Journal, Noted, now_iso
 from .store.optouts import OptOuts
 
 State = Literal["queued", "sending", "retrying", "sent", "failed", "unknown", "refused"]
@@ -24,7 +27,10 @@ _OPEN: tuple[State, ...] = ("queued", "retrying")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A reply on its way: ``to`` and ``source`` are numbers, ``attempts`` counts calls."""
+    """A reply on its way: ``to`` and ``source`` are numbers, ``attempts`` counts calls.
+
+    ``by`` is the worker that is calling the provider, or did last.
+    """
 
     state: State
     text: str
@@ -37,6 +43,7 @@ class Draft:
     reason: str | None = None
     mend: str | None = None
     at: str | None = None
+    by: str | None = None
 
     def as_field(self) -> dict[str, Any]:
         """Give what is written on the record: only what says something."""
@@ -66,8 +73,18 @@ class Outbox:
         reason = f"the provider does not say which of {len(event.candidates)} numbers wrote"
         return replace(draft, state="refused", reason=reason)
 
-    def deliver(self, event: InboundMessage, handler: str, draft: Draft) -> Draft:
-        """Send a draft and note what became of it; raises `DeliveryError` after noting it."""
+    def deliver(
+        self,
+        event: InboundMessage,
+        handler: str,
+        draft: Draft,
+        before: Mapping[str, Any],
+        turn: Turn,
+    ) -> Draft | None:
+        """Send a draft and note what became of it; ``before`` is the field that it was read from.
+
+        ``None`` where another worker was there first. Raises `DeliveryError`.
+        """
         if draft.state == "sending":
             raise UncertainDeliveryError(
                 "the worker died while the provider was being called",
@@ -78,19 +95,19 @@ class Outbox:
         refused = self._opted_out(event, draft)
         if refused is not None:
             return self._note(event, handler, refused)
-        draft = self._note(
-            event, handler, replace(draft, state="sending", attempts=draft.attempts + 1)
+        draft = replace(
+            draft, state="sending", attempts=draft.attempts + 1, by=turn.worker, at=now_iso()
         )
+        name = REPLY + handler
+        if self._journal.note(event.id, name, draft.as_field(), after=before) is not Noted.YES:
+            return None
         sent = self._call(event, handler, draft)
-        return self._note(
-            event,
-            handler,
-            replace(draft, state="sent", message_id=sent.message_id, credit=sent.credit),
-        )
+        draft = replace(draft, state="sent", message_id=sent.message_id, credit=sent.credit)
+        return insist(partial(self._note, event, handler, draft), turn.patience)
 
-    def fail(self, event: Event, handler: str, draft: Draft, **why: Any) -> Draft:
+    def fail(self, event: Event, handler: str, draft: Draft, turn: Turn, **why: Any) -> Draft:
         """Note why a draft did not leave: ``state``, and what the error said."""
-        return self._note(event, handler, replace(draft, **why))
+        return insist(partial(self._note, event, handler, replace(draft, **why)), turn.patience)
 
     def _call(self, event: InboundMessage, handler: str, draft: Draft) -> Sent:
         provider = self._providers.get(event.account)

@@ -16,7 +16,8 @@ from receiver.accounts import Account
 from receiver.errors import PermanentDeliveryError
 from receiver.providers.base import Provider, Sms
 from receiver.providers.smsbox import SMSBox
-from receiver.security import Door, SignedUrls
+from receiver.security import Door
+from receiver.signing import SignedUrls
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
@@ -144,7 +145,7 @@ def test_a_send_that_was_interrupted_is_not_repeated(
     sending = redis.hget(key, "reply:app.echo").replace('"sent"', '"sending"')
     redis.hset(key, "reply:app.echo", sending)
     job = app.extensions["receiver"].jobs.send(event_id, "app.echo")
-    redis.hset(f"rq:job:{job.id}", "data", job.data)
+    redis.hset(f"rq:job:{job.id}", mapping={"data": job.data, "signature": job.signature})
     redis.rpush(f"rq:queue:{job.queue}", job.id)
     run_jobs(app)
     assert (reply(app)["state"], len(api.requests)) == ("unknown", 1)

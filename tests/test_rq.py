@@ -13,6 +13,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from test_jobs import only_record, post
 
+from receiver.signing import Seal
 from receiver.store.queue import JobMaker
 
 MakeApp = Callable[..., Flask]
@@ -60,6 +61,7 @@ def test_rq_and_its_dashboards_see_no_number_and_no_text(make_app: MakeApp, redi
 
 
 def test_two_namespaces_have_jobs_of_their_own() -> None:
-    one, two = JobMaker("one").route("e", "message"), JobMaker("two").route("e", "message")
+    makers = [JobMaker(name, Seal(["a-secret"])) for name in ("one", "two")]
+    one, two = (maker.route("e", "message") for maker in makers)
     assert one.id != two.id
     assert one.queue != two.queue

@@ -50,6 +50,11 @@ def later(message):
     if len((here / "ran").read_text().splitlines()) < 2:
         raise RetryLater(0.1)
 
+@receiver.keyword("DEADLY")
+def deadly(message):
+    note("deadly")
+    os.kill(os.getpid(), 9)
+
 @receiver.keyword("QUICK")
 def quick(message):
     note("quick")
@@ -122,6 +127,20 @@ def test_a_killed_workers_job_is_run_by_the_next(deployed: Deployed, redis: Any)
         deployed.open_gate()
         until(lambda: len(deployed.ran()) == 3, "the handler to end")
     assert [line.split()[0] for line in deployed.ran()] == ["begin", "begin", "end"]
+
+
+def test_a_message_that_kills_its_workers_is_a_dead_letter_and_others_go_on(
+    deployed: Deployed, redis: Any
+) -> None:
+    post(deployed.web, "deadly", "1")
+    post(deployed.web, "quick", "2")
+    with deployed.worker():
+        until(lambda: "quick" in deployed.ran(), "the other message's handler")
+        until(lambda: redis.zcard("receiver:open") == 0, "all to be settled")
+    assert deployed.ran() == ["deadly"] * 3 + ["quick"]
+    (failed,) = deployed.web.extensions["receiver"].deadletters
+    assert failed.handler == "app.deadly"
+    assert failed.reason == "poison: 3 workers died while running it"
 
 
 def test_workers_of_a_killed_supervisor_end_by_themselves(deployed: Deployed, redis: Any) -> None:

@@ -1,0 +1,168 @@
+"""One handler and one event: the attempt, and its outcome on the event's record.
+
+Which handlers an event goes to is `jobs`' business; what a reply becomes, `outbox`'s. A handler
+that has begun says ``running`` on the record, by whom: that is the claim of (event, handler).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from .attempts import DONE, HELD, Turn, Verdict, call_within, delay_before_next
+from .errors import GiveUp, RetryLater, without_values
+from .events import Event
+from .limits import TimeUp
+from .outbox import Outbox
+from .routing import Handler
+from .store.faults import insist
+from .store.journal import HANDLER, REPLY, Journal, Noted, Record, now_iso
+from .store.queue import Job, JobMaker
+
+_log = logging.getLogger(__name__)
+
+_CLOSED = ("done", "failed")
+_RUNNING = "running"
+
+
+def gone(event_id: str) -> Verdict:
+    """End a job whose event has expired: nothing is left to handle."""
+    _log.error("event=%s outcome=expired", event_id)
+    return DONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """Run handlers for one deployment; ``retries`` where a handler names none itself."""
+
+    journal: Journal
+    outbox: Outbox
+    jobs: JobMaker
+    retries: int
+
+    def attempt(self, record: Record, handler: Handler, turn: Turn) -> Verdict:
+        """Run a handler once, and note how it went; its reply is drafted in the same step."""
+        event_id, name = record.event.id, handler.name
+        known = record.handlers.get(name, {})
+        if known.get("state") in _CLOSED:
+            return DONE
+        interrupted = known.get("state") == _RUNNING
+        if interrupted and turn.elsewhere(str(known.get("by"))):
+            return HELD
+        # an attempt that a dying worker cut short is made again, and is no failure of the handler
+        attempts = int(known.get("attempts", 0)) + (not interrupted)
+        running = {"state": _RUNNING, "attempts": attempts, "at": now_iso(), "by": turn.worker}
+        running |= _kept(known, turn)
+        noted = self.journal.note(event_id, HANDLER + name, running, after=known)
+        if noted is Noted.GONE:
+            return gone(event_id)
+        if noted is Noted.OVERTAKEN:
+            return HELD
+        event = record.event
+        if record.replay or known.get("replay"):
+            event = replace(event, replay=True)
+        started = time.monotonic()
+        try:
+            answer = call_within(handler, event)
+        except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
+            return self._failed(event, handler, running, error, turn)
+        seconds = round(time.monotonic() - started, 3)
+        return self._succeeded(event, handler, {**running, "seconds": seconds}, answer, turn)
+
+    def poison(self, record: Record, name: str, deaths: int) -> Verdict:
+        """End an event that kills one worker after another: a dead letter, to be looked at."""
+        attempts = int(record.handlers.get(name, {}).get("attempts", 0))
+        reason = f"poison: {deaths} workers died while running it"
+        outcome = {"state": "failed", "attempts": attempts, "at": now_iso(), "reason": reason}
+        self.journal.note(record.event.id, HANDLER + name, {**outcome, "crashes": deaths})
+        _log.error("event=%s handler=%s outcome=poison deaths=%d", record.event.id, name, deaths)
+        return Verdict(reason=f"{name}: {reason}", handler=name)
+
+    def postpone(self, record: Record, name: str, reason: str, then: Sequence[Job] = ()) -> Verdict:
+        """Note that what is to handle an event is not there now: it is tried as a failure is."""
+        attempt = int(record.handlers.get(name, {}).get("attempts", 0)) + 1
+        delay = delay_before_next(attempt, self.retries, None) if attempt <= self.retries else None
+        state = "failed" if delay is None else "retrying"
+        outcome = {"state": state, "attempts": attempt, "at": now_iso(), "reason": reason}
+        self.journal.note(record.event.id, HANDLER + name, outcome, then=then)
+        _log.error("event=%s handler=%s outcome=%s reason=%r", record.event.id, name, state, reason)
+        return Verdict(delay, reason, name)
+
+    def _most_attempts(self, handler: Handler) -> int:
+        return 1 + (self.retries if handler.retries is None else handler.retries)
+
+    def _succeeded(
+        self,
+        event: Event,
+        handler: Handler,
+        running: Mapping[str, Any],
+        answer: object,
+        turn: Turn,
+    ) -> Verdict:
+        name = handler.name
+        outcome = {**running, "state": "done", "at": now_iso()}
+        if answer is not None and handler.replies and not isinstance(answer, str):
+            kind = type(answer).__name__
+            outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
+        guarded: list[tuple[str, Mapping[str, Any], Job]] = []
+        if handler.replies and isinstance(answer, str):
+            draft = self.outbox.draft(event, answer)
+            if draft is not None and draft.state == "queued":
+                job = self.jobs.send(event.id, name)
+                guarded.append((REPLY + name, draft.as_field(), job))
+            elif draft is not None:
+                self._insist(turn, event.id, REPLY + name, draft.as_field(), once=True)
+        self._insist(turn, event.id, HANDLER + name, outcome, guarded=guarded)
+        _log.info("event=%s handler=%s outcome=%s", event.id, name, outcome["state"])
+        if outcome["state"] == "done":
+            return DONE
+        return Verdict(reason=str(outcome["reason"]), handler=name)
+
+    def _failed(
+        self,
+        event: Event,
+        handler: Handler,
+        running: Mapping[str, Any],
+        error: BaseException,
+        turn: Turn,
+    ) -> Verdict:
+        """Note a failed attempt: retried alone, or dead when given up or out of retries."""
+        attempt, most = int(running["attempts"]), self._most_attempts(handler)
+        dead = isinstance(error, GiveUp) or attempt >= most
+        delay = None if dead else delay_before_next(attempt, most - 1, error)
+        outcome: dict[str, Any] = {
+            **running,
+            "state": "failed" if dead else "retrying",
+            "at": now_iso(),
+            "reason": str(error) or type(error).__name__,
+            "error": type(error).__name__,
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        if delay is not None:
+            outcome["next_in"] = round(delay, 1)
+        self._insist(turn, event.id, HANDLER + handler.name, outcome)
+        _log.warning(
+            "event=%s handler=%s outcome=%s attempt=%d error=%s",
+            event.id,
+            handler.name,
+            outcome["state"],
+            attempt,
+            type(error).__name__,
+            exc_info=None if isinstance(error, GiveUp | RetryLater) else without_values(error),
+        )
+        return Verdict(delay, f"{handler.name}: {type(error).__name__}", handler.name)
+
+    def _insist(self, turn: Turn, *what: Any, **how: Any) -> Noted:
+        """Note what a handler has done: only we know it, so a Redis that is away is waited for."""
+        return insist(partial(self.journal.note, *what, **how), turn.patience)
+
+
+def _kept(known: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
+    """What stays on the record from one attempt to the next."""
+    kept = {"replay": True} if known.get("replay") else {}
+    return {**kept, "crashes": turn.deaths} if turn.deaths else kept

@@ -1,0 +1,128 @@
+"""What looks after all that RQ's data may lose: every half minute, one at a time.
+
+The ledger names every job that is not settled. One that is in no queue, not scheduled and in no
+worker's hands was lost by somebody else's tool or a half-restored Redis: it is made again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .store.connection import Connection
+from .store.queue import QUEUES, Job, JobMaker, rq_time
+
+SWEEP_SECONDS = 30
+
+_LOST_AFTER_MS = 60_000  # a job that was not moved for so long is looked for
+_CANDIDATES = 1_000
+_PAGE = 2_000
+_BATCH = 100
+_MOST_PRUNED = 20  # pages at each sweep
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """The sweeper of one namespace; ``retention`` in seconds."""
+
+    def __init__(self, connection: Connection, maker: JobMaker, retention: int) -> None:
+        self._connection = connection
+        self._maker = maker
+        self._retention = retention
+        self._namespace = maker.namespace
+
+    def sweep_when_due(self, name: str) -> int | None:
+        """Sweep, unless somebody did in the last half minute; ``name`` says who it was."""
+        key = f"{self._namespace}:sweeper"
+        if not self._client.set(key, name, nx=True, ex=SWEEP_SECONDS):
+            return None
+        return self.sweep()
+
+    def sweep(self) -> int:
+        """Queue lost jobs again, keep waiting events from expiring, and drop what has expired.
+
+        Gives how many jobs were lost.
+        """
+        found = list(self._candidates())
+        lost = self._look_after(found, self._seen({job.id: job.queue for _, job in found}))
+        self._prune()
+        return lost
+
+    def _candidates(self) -> Iterator[tuple[float, Job]]:
+        """Give the jobs that nobody has moved for a while, with the time of their last move."""
+        seconds, microseconds = self._client.time()
+        until = seconds * 1000 + microseconds // 1000 - _LOST_AFTER_MS
+        entries = self._client.zrangebyscore(
+            self._maker.ledger, "-inf", until, start=0, num=_CANDIDATES, withscores=True
+        )
+        for entry, score in entries:
+            job = self._maker.again(entry.decode("utf-8", "replace"))
+            if job is None:
+                self._client.zrem(self._maker.ledger, entry)
+                _log.error("event=ledger_entry_unknown")
+            else:
+                yield score, job
+
+    def _seen(self, wanted: dict[str, str]) -> set[str]:
+        """Give those that are in their queues: the oldest come first there, so it ends early."""
+        seen: set[str] = set()
+        for queue in set(wanted.values()):
+            missing = {job_id for job_id, its_queue in wanted.items() if its_queue == queue}
+            start = 0
+            while missing:
+                page = self._client.lrange(f"rq:queue:{queue}", start, start + _PAGE - 1)
+                found = missing & {job_id.decode("utf-8", "replace") for job_id in page}
+                seen |= found
+                missing -= found
+                start += _PAGE
+                if len(page) < _PAGE:
+                    break
+        return seen
+
+    def _look_after(self, found: list[tuple[float, Job]], seen: set[str]) -> int:
+        lost = gone = 0
+        keys = [self._maker.ledger, f"{self._namespace}:claims"]
+        for start in range(0, len(found), _BATCH):
+            args: list[Any] = [self._namespace, self._retention, rq_time()]
+            for score, job in found[start : start + _BATCH]:
+                event_id = job.entry.split(" ")[1]
+                args += [repr(score), event_id, "1" if job.id in seen else "0", *job.args()]
+            counts = self._connection.run("sweep", keys, args)
+            lost += counts[0]
+            gone += counts[1]
+        if lost:
+            _log.warning("event=lost_jobs_queued jobs=%d", lost)
+        if gone:
+            _log.error("event=events_expired_unhandled jobs=%d", gone)
+        return lost
+
+    def _prune(self) -> None:
+        """Drop what no longer is: dead letters and places in time past their retention, workers."""
+        now = time.time()
+        for queue in map(self._maker.queue, QUEUES):
+            self._client.zremrangebyscore(f"rq:failed:{queue}", "-inf", now)
+            self._prune_workers(f"rq:workers:{queue}")
+        for name in ("events", "quarantine"):
+            self._prune_index(f"{self._namespace}:{name}", (now - self._retention) * 1000)
+
+    def _prune_index(self, key: str, until: float) -> None:
+        """In pages: a million at once would keep Redis from answering webhooks."""
+        for _ in range(_MOST_PRUNED):
+            old = self._client.zrangebyscore(key, "-inf", until, start=0, num=_PAGE)
+            if old:
+                self._client.zrem(key, *old)
+            if len(old) < _PAGE:
+                return
+
+    def _prune_workers(self, registry: str) -> None:
+        for key in self._client.smembers(registry):
+            if not self._client.exists(key):
+                self._client.srem(registry, key)
+                self._client.srem("rq:workers", key)
+
+    @property
+    def _client(self) -> Any:
+        return self._connection.client
