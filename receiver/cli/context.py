@@ -1,11 +1,31 @@
-"""What commands stand on: the parts of the running app, and where their log lines go."""
+"""What commands stand on: the parts of the running app, times, and where their log lines go."""
 
 from __future__ import annotations
 
 import logging
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 from flask import Flask, current_app
+
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def when(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """Read a time: ``2h`` (ago; also s, m, d), or ISO 8601, in UTC where it says nothing else."""
+    if value is None:
+        return None
+    ago = _AGO.fullmatch(value)
+    if ago:
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter("is no time: write 2h (ago), or 2026-11-21T06:00") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def parts() -> Any:

@@ -20,6 +20,7 @@ from ..msisdn import mask
 from ..store.journal import Record
 from ..words import printable
 from .context import parts
+from .replay import replay_events
 
 _TAIL_SECONDS = 0.3
 _TAIL_WINDOW = 200
@@ -32,6 +33,9 @@ def events(context: click.Context) -> None:
     """Show what came, and what each handler made of it."""
     if context.invoked_subcommand is None:
         context.invoke(list_events)
+
+
+events.add_command(replay_events)
 
 
 @events.command("list")
@@ -115,7 +119,8 @@ def line(record: Record, *, reveal: bool) -> str:
         text = repr(event.text) if reveal else f"({len(event.text)} characters)"
         what = f"message {show(event.sender)} → {show(event.recipient)} {text}"
     else:
-        what = f"report  {show(event.recipient)} {event.status}"
+        late = " (late)" if event.stale else ""
+        what = f"report  {show(event.recipient)} {event.status}{late}"
     outcomes = [f"{name}: {found['state']}" for name, found in record.handlers.items()]
     for name, reply in record.replies.items():
         text = f" {reply['text']!r}" if reveal else ""

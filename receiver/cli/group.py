@@ -9,8 +9,13 @@ import click
 from flask.cli import AppGroup
 from redis.exceptions import RedisError
 
+from ..errors import StorageUnavailable
 from .events import events
+from .failed import failed
+from .keys import keys
+from .quarantine import quarantine
 from .running import check, url, worker
+from .spool import spool
 
 _DEV_COMMANDS = ("simulate", "up")
 
@@ -28,6 +33,8 @@ class _Commands(AppGroup):
             raise click.ClickException(
                 f"Redis: {type(error).__name__}; run check, and see RECEIVER_REDIS_URL"
             ) from error
+        except StorageUnavailable as error:
+            raise click.ClickException(f"spool: {error}; see RECEIVER_SPOOL_DIR") from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _DEV_COMMANDS:
@@ -38,5 +45,5 @@ class _Commands(AppGroup):
 
 
 receiver_commands = _Commands("receiver", help="Receive SMS webhooks and answer them.")
-for _command in (check, events, url, worker):
+for _command in (check, events, failed, keys, quarantine, spool, url, worker):
     receiver_commands.add_command(_command)

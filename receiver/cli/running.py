@@ -12,7 +12,8 @@ from flask.cli import with_appcontext
 
 from .. import doctor
 from ..errors import ConfigurationError
-from ..worker import Supervisor, Worker
+from ..supervisor import Supervisor
+from ..worker import Worker
 from .context import app, log_to_stderr, parts
 
 _MAX_DAYS = 3650

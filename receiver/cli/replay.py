@@ -1,0 +1,106 @@
+"""The command `events replay`: handle again what was handled before, on an operator's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..store.journal import HANDLER, REPLAY, ROUTED, Noted, Record, now_iso
+from .context import parts, when
+
+_AT_WORK = ("queued", "running", "retrying")
+
+
+@click.command("replay")
+@click.argument("event_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--since", metavar="WHEN", callback=when, help="Received since: 2h (ago), or ISO 8601."
+)
+@click.option("--until", metavar="WHEN", callback=when, help="Received before that.")
+@click.option("--provider", help="Of this provider.")
+@click.option("--account", help="Of this account.")
+@click.option("--handler", help="Run this handler only, as app.balance.")
+@click.option("--dry-run", is_flag=True, help="Say how many there are, and do nothing.")
+@with_appcontext
+def replay_events(
+    event_ids: tuple[str, ...], handler: str | None, dry_run: bool, **choice: Any
+) -> None:
+    """Run the handlers of events again; each finds ``event.replay`` true.
+
+    A reply that was sent is not sent again. Without --handler events are routed anew, to the
+    handlers of today. What still waits or is being retried is left alone.
+    """
+    if not event_ids and not any(choice.values()):
+        raise click.UsageError("say which: an ID, --since, --until, --provider or --account")
+    if handler is not None and parts().loaded.table.get(handler) is None:
+        known = ", ".join(sorted(found.name for found in parts().loaded.table))
+        raise click.ClickException(f"there is no handler {handler}; there are: {known or 'none'}")
+    replayed = left = 0
+    for record in _find(event_ids, **choice):
+        if _at_work(record, handler):
+            left += 1
+        elif dry_run or _replay(record, handler) is Noted.YES:
+            replayed += 1
+        else:
+            left += 1
+    done = "would be replayed" if dry_run else "replayed"
+    rest = f", {left} left alone: they wait, or are at work." if left else "."
+    click.echo(f"{replayed} events {done}{rest}")
+
+
+def _find(
+    event_ids: tuple[str, ...],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    provider: str | None = None,
+    account: str | None = None,
+) -> Iterator[Record]:
+    journal = parts().journal
+    wanted = [found for begin in event_ids for found in _ids(begin)]
+    ids = wanted if event_ids else journal.ids(since=since, newest_first=False)
+    for record in journal.records(list(ids)):
+        event = record.event
+        if (
+            (since is None or event.received_at >= since)
+            and (until is None or event.received_at < until)
+            and provider in (None, event.provider)
+            and account in (None, event.account)
+        ):
+            yield record
+
+
+def _ids(begin: str) -> list[str]:
+    found = [begin] if len(begin) == 32 else list(parts().journal.beginning(begin))
+    if len(found) != 1 or parts().journal.load(found[0]) is None:
+        problem = f"{len(found)} events begin" if len(found) > 1 else "no event begins"
+        raise click.ClickException(f"{problem} with {begin}; see events list")
+    return found
+
+
+def _at_work(record: Record, handler: str | None) -> bool:
+    if handler is not None:
+        return record.handlers.get(handler, {}).get("state") in _AT_WORK
+    begun = record.routed is not None or record.handlers
+    return not begun or any(found.get("state") in _AT_WORK for found in record.handlers.values())
+
+
+def _replay(record: Record, handler: str | None) -> Noted:
+    """Queue the event or one handler again; the record says that it is a replay."""
+    event_id, kind, made = record.event.id, record.event.kind, parts().jobs
+    fields: dict[str, tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]
+    if handler is not None:
+        later = {"state": "queued", "at": now_iso(), "replay": True}
+        fields = {HANDLER + handler: (record.handlers.get(handler), later)}
+        job = made.run(event_id, kind, handler)
+    else:
+        fields = {HANDLER + name: (known, None) for name, known in record.handlers.items()}
+        fields[ROUTED] = (record.routed, None)
+        times = 1 + (record.replay or {}).get("times", 0)
+        fields[REPLAY] = (record.replay, {"at": now_iso(), "times": times})
+        job = made.route(event_id, kind)
+    noted: Noted = parts().journal.revive(event_id, fields, [job])
+    return noted

@@ -1,0 +1,59 @@
+"""Commands over the spool of this host: callbacks that wait on disk for Redis."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from .context import parts
+
+
+@click.group(cls=AppGroup, invoke_without_command=True)
+@click.pass_context
+def spool(context: click.Context) -> None:
+    """Show what waits on this host's disk for Redis, or put it there now."""
+    if context.invoked_subcommand is None:
+        context.invoke(show_status)
+
+
+@spool.command("status")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@with_appcontext
+def show_status(as_json: bool = False) -> None:
+    """Say how many callbacks wait, since when, and what was set aside."""
+    status = parts().spool.status()
+    shown: dict[str, Any] = {
+        "folder": str(parts().settings.spool_dir),
+        "waiting": status.waiting,
+        "oldest": None if status.oldest is None else status.oldest.isoformat(),
+        "size": status.size,
+        "refused": status.refused,
+        "set_aside": [str(path) for path in status.set_aside],
+    }
+    if as_json:
+        click.echo(json.dumps(shown))
+        return
+    since = ""
+    if status.oldest is not None:
+        seconds = (datetime.now(UTC) - status.oldest).total_seconds()
+        since = f", the oldest for {seconds:.0f} seconds"
+    click.echo(f"{status.waiting} callbacks wait in {shown['folder']}{since}.")
+    if status.refused:
+        click.echo(f"{status.refused} of them were refused by Redis: see the log.")
+    for path in status.set_aside:
+        click.echo(f"Set aside, since it was damaged: {path} (sqlite3 FILE .recover reads it)")
+
+
+@spool.command("drain")
+@with_appcontext
+def drain_spool() -> None:
+    """Put what waits into Redis; web processes and workers do that by themselves."""
+    taken = parts().spool.drain(parts().intake.take_from_spool)
+    if taken is None:
+        click.echo("Another process of this host is draining it.")
+    else:
+        click.echo(f"{taken} callbacks put into Redis, {len(parts().spool)} left.")

@@ -1,0 +1,99 @@
+"""Authentic bodies that nobody could read, as they came: kept until they are read or dropped.
+
+A record is a hash ``<namespace>:quarantine:<id>``; it expires a retention after its first arrival.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..events import Trust
+from .connection import Connection
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """One body: ``raw`` as it came, ``reason`` why it could not be read."""
+
+    id: str
+    account: str
+    provider: str
+    reason: str
+    received_at: datetime
+    trust: Trust
+    raw: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resends: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as JSON types; bytes that are no UTF-8 are escaped."""
+        return {
+            "id": self.id,
+            "account": self.account,
+            "provider": self.provider,
+            "reason": self.reason,
+            "received_at": self.received_at.isoformat(),
+            "trust": self.trust,
+            "resends": self.resends,
+            "headers": dict(self.headers),
+            "raw": self.raw.decode("utf-8", "backslashreplace"),
+        }
+
+
+class Quarantine:
+    """The quarantine of one namespace."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self._connection = connection
+        self._index = f"{namespace}:quarantine"
+
+    def __len__(self) -> int:
+        return int(self._client.zcard(self._index))
+
+    def __iter__(self) -> Iterator[Quarantined]:
+        """Give all of them, the newest first."""
+        start = 0
+        while page := self._client.zrevrange(self._index, start, start + _PAGE - 1):
+            start += len(page)
+            ids = [body_id.decode("ascii") for body_id in page]
+            pipeline = self._client.pipeline(transaction=False)
+            for body_id in ids:
+                pipeline.hgetall(self._key(body_id))
+            for body_id, data in zip(ids, pipeline.execute(), strict=True):
+                if b"raw" in data:
+                    yield _quarantined(body_id, data)
+
+    def drop(self, body_id: str) -> None:
+        """Forget a body."""
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._key(body_id))
+            pipeline.zrem(self._index, body_id)
+            pipeline.execute()
+
+    def _key(self, body_id: str) -> str:
+        return f"{self._index}:{body_id}"
+
+    @property
+    def _client(self) -> Any:
+        return self._connection.client
+
+
+def _quarantined(body_id: str, data: Mapping[bytes, bytes]) -> Quarantined:
+    text = {name.decode(): value.decode() for name, value in data.items() if name != b"raw"}
+    return Quarantined(
+        id=body_id,
+        account=text["account"],
+        provider=text["provider"],
+        reason=text["reason"],
+        received_at=datetime.fromisoformat(text["received_at"]),
+        trust="token" if text.get("trust") == "token" else "key",
+        raw=data[b"raw"],
+        headers=json.loads(text.get("headers", "{}")),
+        resends=int(text.get("resends", 0)),
+    )
