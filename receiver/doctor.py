@@ -1,38 +1,24 @@
-"""What would go wrong, and how to mend it: settings, Redis, workers, handlers."""
+"""What would go wrong, and how to mend it: settings, accounts, handlers, and the `vitals`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from flask import Flask
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from .errors import ConfigurationError
-from .store.queue import QUEUES
+from .vitals import Finding, look_at_redis, look_at_spool
 
-_OLDEST_REDIS = (6, 2)
 _WEAK_SECRET = 16  # characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at; ``mend`` says what to do where it is not ok."""
-
-    what: str
-    ok: bool
-    mend: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give the finding as JSON types."""
-        return asdict(self)
 
 
 def examine(app: Flask) -> list[Finding]:
     """Look at everything; wrong settings have stopped the app before this."""
     parts = app.extensions["receiver"]
-    return [*_secrets(parts), *_accounts(parts), *_handlers(app, parts), *_redis(parts)]
+    own = [*_secrets(parts), *_accounts(parts), *_handlers(app, parts)]
+    return [*own, *look_at_spool(parts), *look_at_redis(parts)]
 
 
 def _secrets(parts: Any) -> Iterator[Finding]:
@@ -60,6 +46,13 @@ def _accounts(parts: Any) -> Iterator[Finding]:
             + ("has what sending takes" if sends else "cannot send: no api_key or api_secret"),
             ok=True,
         )
+    for one, other in combinations(parts.settings.accounts.values(), 2):
+        if set(one.api_keys) & set(other.api_keys):
+            yield Finding(
+                what=f"accounts {one.name} and {other.name} have the same api_key",
+                ok=False,
+                mend="Give each account its own: who has one key may post as both.",
+            )
 
 
 def _handlers(app: Flask, parts: Any) -> Iterator[Finding]:
@@ -81,60 +74,3 @@ def _handlers(app: Flask, parts: Any) -> Iterator[Finding]:
             ok=False,
             mend="Mend the module, or take its name out of RECEIVER_HANDLERS.",
         )
-
-
-def _redis(parts: Any) -> Iterator[Finding]:
-    client = parts.connection.client
-    try:
-        info = client.info()
-        workers = _workers(client, parts)
-    except (AuthenticationError, ResponseError) as error:
-        yield Finding(
-            what=f"Redis: refuses us ({type(error).__name__})",
-            ok=False,
-            mend="Check user, password and database in RECEIVER_REDIS_URL.",
-        )
-        return
-    except RedisError as error:
-        yield Finding(
-            what=f"Redis: does not answer ({type(error).__name__})",
-            ok=False,
-            mend="Start Redis, or set RECEIVER_REDIS_URL to where it is.",
-        )
-        return
-    yield from _server(info)
-    for queue, count in workers.items():
-        yield Finding(
-            what=f"workers for {queue}: {count}",
-            ok=count > 0,
-            mend="Run the worker command, under a supervisor such as systemd.",
-        )
-
-
-def _server(info: Mapping[str, Any]) -> Iterator[Finding]:
-    version = str(info.get("redis_version", "0"))
-    policy = info.get("maxmemory_policy", "noeviction")
-    yield Finding(
-        what=f"Redis: version {version}",
-        ok=tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_REDIS,
-        mend="Use Redis 6.2 or newer, or Valkey.",
-    )
-    yield Finding(
-        what="Redis: append-only file " + ("on" if info.get("aof_enabled") else "off"),
-        ok=bool(info.get("aof_enabled")),
-        mend="Set appendonly yes: without it a crash of Redis loses acknowledged events.",
-    )
-    yield Finding(
-        what=f"Redis: maxmemory-policy {policy}",
-        ok=policy == "noeviction",
-        mend="Set maxmemory-policy noeviction: anything else throws events away.",
-    )
-
-
-def _workers(client: Any, parts: Any) -> dict[str, int]:
-    """Count the living workers of each queue, as RQ's registry has them."""
-    counts = {}
-    for queue in QUEUES:
-        keys = client.smembers(f"rq:workers:{parts.jobs.queue(queue)}")
-        counts[queue] = sum(client.exists(key) for key in keys)
-    return counts

@@ -1,0 +1,173 @@
+"""How Redis, the workers and the spool are at this moment; `doctor` puts the questions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from .clerk import FORGED
+from .errors import StorageUnavailable
+from .store.queue import QUEUES
+
+_OLDEST_REDIS = (6, 2)
+_NEARLY_FULL = 0.9  # of maxmemory
+_LONG_SPOOLED = 120.0  # seconds; Redis answers, so it should be drained
+_LONG_WAITING = 300.0  # seconds without any job of a queue being begun
+_LITTLE_ROOM = 100_000_000  # bytes on the spool's disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; ``mend`` says what to do where it is not ok."""
+
+    what: str
+    ok: bool
+    mend: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the finding as JSON types."""
+        return asdict(self)
+
+
+def look_at_spool(parts: Any) -> Iterator[Finding]:
+    """Judge the spool of this host: its disk, what waits there, what was set aside."""
+    try:
+        status = parts.spool.status()
+        room = shutil.disk_usage(parts.settings.spool_dir).free
+    except (StorageUnavailable, OSError) as error:
+        yield Finding(
+            what=f"spool: cannot be read ({type(error).__name__})",
+            ok=False,
+            mend="See to RECEIVER_SPOOL_DIR: callbacks are lost if Redis is away now.",
+        )
+        return
+    waited = (datetime.now(UTC) - status.oldest).total_seconds() if status.oldest else 0.0
+    yield Finding(
+        what=f"spool: {status.waiting} callbacks wait, for up to {waited:.0f} seconds",
+        ok=waited < _LONG_SPOOLED,
+        mend="Run spool drain, and see the log of the web server and the worker.",
+    )
+    yield Finding(
+        what=f"spool: {room // 1_000_000} MB free on its disk",
+        ok=room >= _LITTLE_ROOM,
+        mend="Make room: a full disk turns callbacks away while Redis is away.",
+    )
+    if status.set_aside:
+        yield Finding(
+            what=f"spool: {len(status.set_aside)} damaged files were set aside",
+            ok=False,
+            mend="Read them with sqlite3 FILE .recover, then delete them; see spool status.",
+        )
+
+
+def look_at_redis(parts: Any) -> Iterator[Finding]:
+    """Judge Redis itself, the workers, and what waits or lies there."""
+    client = parts.connection.client
+    try:
+        info = client.info()
+        found = [*_server(info), *_workers(client, parts), *_contents(client, parts)]
+    except (AuthenticationError, ResponseError) as error:
+        yield Finding(
+            what=f"Redis: refuses us ({type(error).__name__})",
+            ok=False,
+            mend="Check user, password and database in RECEIVER_REDIS_URL.",
+        )
+        return
+    except RedisError as error:
+        yield Finding(
+            what=f"Redis: does not answer ({type(error).__name__})",
+            ok=False,
+            mend="Start Redis, or set RECEIVER_REDIS_URL to where it is.",
+        )
+        return
+    yield from found
+
+
+def _server(info: Mapping[str, Any]) -> Iterator[Finding]:
+    version = str(info.get("redis_version", "0"))
+    policy = info.get("maxmemory_policy", "noeviction")
+    yield Finding(
+        what=f"Redis: version {version}",
+        ok=tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_REDIS,
+        mend="Use Redis 6.2 or newer, or Valkey.",
+    )
+    yield Finding(
+        what="Redis: append-only file " + ("on" if info.get("aof_enabled") else "off"),
+        ok=bool(info.get("aof_enabled")),
+        mend="Set appendonly yes: without it a crash of Redis loses acknowledged events.",
+    )
+    if info.get("aof_last_write_status", "ok") != "ok":
+        yield Finding(
+            what="Redis: cannot write its append-only file",
+            ok=False,
+            mend="See to the disk of Redis: it refuses all events.",
+        )
+    yield Finding(
+        what=f"Redis: maxmemory-policy {policy}",
+        ok=policy == "noeviction",
+        mend="Set maxmemory-policy noeviction: anything else throws events away.",
+    )
+    if info.get("role") != "master":
+        yield Finding(
+            what="Redis: is a replica, and takes no writes",
+            ok=False,
+            mend="Name the master in RECEIVER_REDIS_URL, or the sentinels (redis+sentinel://).",
+        )
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if most:
+        yield Finding(
+            what=f"Redis: {used / most:.0%} of maxmemory used",
+            ok=used < most * _NEARLY_FULL,
+            mend="Raise maxmemory, or lower RECEIVER_RETENTION: a full Redis takes no events.",
+        )
+
+
+def _workers(client: Any, parts: Any) -> Iterator[Finding]:
+    """Count the living workers of each queue, as RQ's registry has them, and what waits there."""
+    for name in QUEUES:
+        queue = parts.jobs.queue(name)
+        keys = client.smembers(f"rq:workers:{queue}")
+        count = sum(client.exists(key) for key in keys)
+        yield Finding(
+            what=f"workers for {name}: {count}",
+            ok=count > 0,
+            mend="Run the worker command, under a supervisor such as systemd.",
+        )
+        waiting = client.llen(f"rq:queue:{queue}")
+        if waiting:
+            waited = _waited(client, client.lindex(f"rq:queue:{queue}", 0))
+            yield Finding(
+                what=f"jobs for {name}: {waiting}, the first waits for {waited:.0f} seconds",
+                ok=waited < _LONG_WAITING,
+                mend="Run more workers (worker --processes N), or mend the handlers' speed.",
+            )
+
+
+def _waited(client: Any, job_id: bytes | None) -> float:
+    """Give the seconds since a job was queued; 0 where it says no time."""
+    text = client.hget(f"rq:job:{(job_id or b'').decode()}", "enqueued_at") or b""
+    try:
+        queued = datetime.strptime(text.decode(), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return (datetime.now(UTC) - queued).total_seconds()
+
+
+def _contents(client: Any, parts: Any) -> Iterator[Finding]:
+    forged = int(client.hget(f"{parts.settings.namespace}:counters", FORGED) or 0)
+    if forged:
+        yield Finding(
+            what=f"jobs: {forged} were refused, since our secret keys did not sign them",
+            ok=False,
+            mend="Give web and workers the same secret keys. If they have: somebody else writes to"
+            " this Redis; set a password. Then failed drop --reason forged.",
+        )
+    dead, unread = len(parts.deadletters), len(parts.quarantine)
+    yield Finding(what=f"dead letters: {dead}" + (", see failed list" if dead else ""), ok=True)
+    more = ", see quarantine list" if unread else ""
+    yield Finding(what=f"bodies in quarantine: {unread}{more}", ok=True)
