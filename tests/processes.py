@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from private import private_in
+
+_SERVERS = ("granian", "gunicorn", "flask")  # whose log is an operator's
+
 PATIENCE = 30.0  # seconds until a test gives up; nothing is asserted about time
 
 
@@ -40,6 +44,8 @@ def running(*command: str, folder: Path, **environment: str) -> Iterator[subproc
     )
     try:
         yield process
+        if command[0] in _SERVERS:
+            assert private_in((folder / "process.log").read_text(errors="replace")) == []
     finally:
         for pid in members(process.pid):
             os.kill(pid, signal.SIGKILL)
