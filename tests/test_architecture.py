@@ -27,16 +27,19 @@ LINES = (
     {"wsgi", "handlers"},
     {"receiver", "__main__"},
     {"extension", "standalone"},
-    {"web", "jobs", "clerk", "worker", "cli", "doctor", "testing", "dev"},
-    {"intake", "outbox", "reconcile", "plugins", "attempts"},
-    {"providers", "routing", "store"},
+    {"web", "jobs", "clerk", "worker", "supervisor", "cli", "doctor", "vitals", "testing", "dev"},
+    {"intake", "handling", "sweeper"},
+    {"outage", "outbox", "reconcile", "plugins"},
+    {"attempts"},
+    {"providers", "routing", "store", "parcel"},
     {"security"},
-    {"settings", "msisdn", "limits"},
+    {"settings", "msisdn", "limits", "signing"},
     {"errors", "events", "words", "accounts"},
 )
 LINE_OF = {room: number for number, line in enumerate(LINES) for room in line}
 BESIDE = {("worker", "clerk"), ("clerk", "jobs"), ("cli", "worker"), ("cli", "doctor")}
-BESIDE |= {("standalone", "extension")}
+BESIDE |= {("cli", "supervisor"), ("supervisor", "worker"), ("supervisor", "clerk")}
+BESIDE |= {("doctor", "vitals"), ("vitals", "clerk"), ("standalone", "extension")}
 LAZILY = {("cli", "dev")}  # in function bodies only
 
 PLAIN = ("providers", "routing", "events")

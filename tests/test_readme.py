@@ -148,7 +148,7 @@ def test_the_url_command(project: Path) -> None:
 def test_the_settings_table_is_whole_and_right() -> None:
     rows = dict(re.findall(r"^\| `RECEIVER_(\w+)` \| ([^|]+) \|", TEXT, re.M))
     fields = _SettingsSchema._declared_fields
-    assert set(rows) == set(fields) - {"SPOOL_DIR"}
+    assert set(rows) == set(fields)
     for name in ("MAX_BODY", "RETENTION", "RETRIES", "NAMESPACE", "URL_PREFIX", "INLINE"):
         assert rows[name].strip(" `") == str(fields[name].load_default)
 
