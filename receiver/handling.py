@@ -76,7 +76,10 @@ class Handling:
 
     def poison(self, record: Record, name: str, deaths: int) -> Verdict:
         """End an event that kills one worker after another: a dead letter, to be looked at."""
-        attempts = int(record.handlers.get(name, {}).get("attempts", 0))
+        known = record.handlers.get(name, {})
+        if known.get("state") in _CLOSED:
+            return DONE
+        attempts = int(known.get("attempts", 0))
         reason = f"poison: {deaths} workers died while running it"
         outcome = {"state": "failed", "attempts": attempts, "at": now_iso(), "reason": reason}
         self.journal.note(record.event.id, HANDLER + name, {**outcome, "crashes": deaths})

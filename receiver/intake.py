@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from redis.exceptions import RedisError
 
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 # Kept beside the raw body; anything else may carry a key.
 _KEPT_HEADERS = ("content-type", "user-agent")
 
+# All of this process: apps may share a folder for their spools.
+_INTAKES: WeakSet[Intake] = WeakSet()
+
 
 class Intake:
     """Accept what providers push; ``afterwards`` runs when something new was accepted."""
@@ -42,12 +46,14 @@ class Intake:
         afterwards: Callable[[], None] | None = None,
     ) -> None:
         self._connection = connection
+        self.home = (jobs.namespace, connection.place)
         self._namespace = jobs.namespace
         self._retention = retention
         self._jobs = jobs
         self._spool = spool
         self._afterwards = afterwards
         self.outage = Outage(connection, spool, self.take_from_spool, f"{self._namespace}:probe")
+        _INTAKES.add(self)
 
     def accept(self, received: Received, request: WebhookRequest, account: Account) -> int:
         """Store and queue, in one atomic round trip; gives how many events were new.
@@ -55,7 +61,7 @@ class Intake:
         Where Redis cannot take them now, they wait in the spool, and that makes 0. Raises
         `StorageUnavailable` where the spool cannot either: then nothing is half-written.
         """
-        parcel = _parcel(received, request, account)
+        parcel = _parcel(received, request, account, self.home)
         if self.outage.open:
             self._set_aside(parcel, "redis_is_away")
             return 0
@@ -86,6 +92,7 @@ class Intake:
             raise Unreadable(received.unreadable)
         return self._accept(
             Parcel(
+                home=self.home,
                 account=found.account,
                 provider=found.provider,
                 trust=found.trust,
@@ -103,9 +110,12 @@ class Intake:
             self.outage.watch()
 
     def take_from_spool(self, data: bytes) -> bool:
-        """Put what waited in the spool into Redis; False for what can never be put there."""
+        """Put what waited in the spool into Redis; False for what is not to be put there."""
         try:
-            self.store(Parcel.from_bytes(data))
+            parcel = Parcel.from_bytes(data)
+            if not self._is_ours(parcel):
+                return False
+            self.store(parcel)
         except RedisError as error:
             if not is_ours(error):
                 raise
@@ -115,6 +125,13 @@ class Intake:
             _log.error("event=spooled_unreadable error=%s", type(error).__name__)
             return False
         return True
+
+    def _is_ours(self, parcel: Parcel) -> bool:
+        """Leave it to another app that shares the folder; a Redis may have moved meanwhile."""
+        if parcel.home == self.home:
+            return True
+        same_namespace = parcel.home[0] == self.home[0]
+        return same_namespace and all(other.home != parcel.home for other in list(_INTAKES))
 
     def _set_aside(self, parcel: Parcel, reason: str) -> None:
         """Keep a parcel on disk, and see to it that somebody drains it."""
@@ -151,9 +168,12 @@ class Intake:
             )
 
 
-def _parcel(received: Received, request: WebhookRequest, account: Account) -> Parcel:
+def _parcel(
+    received: Received, request: WebhookRequest, account: Account, home: tuple[str, str]
+) -> Parcel:
     headers = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
     return Parcel(
+        home=home,
         account=account.name,
         provider=account.provider,
         trust=received.trust,

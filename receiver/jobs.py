@@ -72,8 +72,9 @@ class Desk:
             return gone(event_id)
         if record.routed is not None:
             return DONE
-        if turn.deaths >= _MOST_DEATHS:
-            return self.handling.poison(record, _in_hand(record), turn.deaths)
+        in_hand = _in_hand(record)
+        if turn.deaths >= _MOST_DEATHS and in_hand is not None:
+            return self.handling.poison(record, in_hand, turn.deaths)
         stuck: list[str] = []
         matches = self.loaded.table.match(record.event, self._pattern_guard(event_id, stuck))
         if self.loaded.failures and all(match.handler.kind == "every" for match in matches):
@@ -172,6 +173,7 @@ def _for_logs(code: str | None) -> str | None:
     return code if code is None or _CODE.fullmatch(code) else "(not a code)"
 
 
-def _in_hand(record: Record) -> str:
-    """Name the handler that was at work in the routing job when its worker died."""
-    return next((n for n, v in record.handlers.items() if v.get("state") == "running"), ROUTING)
+def _in_hand(record: Record) -> str | None:
+    """Name what was at work in the routing job when its worker died; ``None`` if it had ended."""
+    running = (n for n, v in record.handlers.items() if v.get("state") == "running")
+    return next(running, None if record.handlers else ROUTING)

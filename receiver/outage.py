@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from weakref import WeakSet
 
@@ -22,6 +23,7 @@ _PROBE_ANSWER = 0.5  # seconds that Redis may take to answer the thread
 _PAUSE = 0.5  # seconds between two looks
 _LONG_PAUSE = 60.0  # where what is left in the spool is nothing that Redis takes
 _PROBE_LIFE = 60  # seconds
+_MOST_BETWEEN_LOOKS = 10.0  # seconds; a look takes less than two
 
 _log = logging.getLogger(__name__)
 
@@ -45,15 +47,25 @@ class Outage:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._watcher: threading.Thread | None = None
-        self.open = False
+        self._tripped = False
+        self._looked = 0.0
         _OUTAGES.add(self)
+
+    @property
+    def open(self) -> bool:
+        """Tell whether requests are to skip Redis: it failed, and somebody looks for its return.
+
+        Some servers run no threads; there a request looks for itself, now and then.
+        """
+        return self._tripped and time.monotonic() - self._looked < _MOST_BETWEEN_LOOKS
 
     def trip(self) -> None:
         """Say that Redis has just failed: from now on requests go to the spool."""
-        if not self.open:
+        if not self._tripped:
             _log.error("event=redis_away help='callbacks go to the spool'")
             self._wake.set()
-        self.open = True
+        self._looked = time.monotonic()
+        self._tripped = True
         self.watch()
 
     def watch(self) -> None:
@@ -79,7 +91,7 @@ class Outage:
             except Exception as error:  # noqa: BLE001 - the top of the thread, which must go on
                 _log.error("event=drain_failed", exc_info=without_values(error))
             with self._lock:
-                if not self.open and not self.waiting():
+                if not self._tripped and not self.waiting():
                     self._watcher = None
                     self._probed.close()
                     return
@@ -87,13 +99,14 @@ class Outage:
 
     def _answers(self) -> bool:
         """Ask Redis by writing: one that is full or read-only answers, and takes nothing."""
+        self._looked = time.monotonic()
         try:
             self._probed.client.set(self._probe, 1, ex=_PROBE_LIFE)
         except RedisError:
             return False
-        if self.open:
+        if self._tripped:
             _log.warning("event=redis_back")
-        self.open = False
+        self._tripped = False
         return True
 
     def _drain(self) -> bool:
@@ -101,7 +114,7 @@ class Outage:
         try:
             taken = self._spool.drain(self._take)
         except RedisError:
-            self.open = True
+            self._tripped = True
             return True
         if taken:
             _log.warning("event=spool_drained callbacks=%d", taken)

