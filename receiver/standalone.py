@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ def create_app(folder: str | Path | None = None) -> Flask:
     name. Raises `ConfigurationError` that names every wrong one.
     """
     root = Path(folder or Path.cwd()).resolve()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # unless somebody has
     app = Flask(STANDALONE, root_path=str(root), instance_path=str(root / "instance"))
     app.config.from_prefixed_env()
     sys.path.insert(0, str(root))
