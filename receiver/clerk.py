@@ -150,33 +150,25 @@ class Clerk:
         return bool(alive) and place is not None
 
     def _settle(self, job_id: str, verdict: Verdict, call: Call | None) -> None:
-        """Let go of a job and write how it ended, in one transaction."""
-        key = f"rq:job:{job_id}"
-        with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.lrem(self._claims, 1, job_id)
-            if verdict == HELD:
-                pass
-            elif verdict.delay is not None:
-                pipeline.hset(key, "status", "scheduled")
-                due = time.time() + verdict.delay
-                pipeline.zadd(f"rq:scheduled:{self.queue}", {job_id: due})
-            else:
-                if call is not None:
-                    pipeline.zrem(self._maker.ledger, call.entry(self.queue))
-                if verdict == DONE:
-                    pipeline.delete(key)
-                else:
-                    self._bury(pipeline, job_id, verdict, call)
-            pipeline.execute()
-
-    def _bury(self, pipeline: Any, job_id: str, verdict: Verdict, call: Call | None) -> None:
-        """Make a dead letter: it and its event are kept for the retention, from now on."""
-        ended = {"status": "failed", "ended_at": rq_time(), "exc_info": verdict.reason}
+        """Let go of a job and write how it ended, in one step; harmless where that was done."""
+        now = time.time()
+        ended = {"status": "failed", "ended_at": rq_time(), "exc_info": verdict.reason or ""}
         if verdict.handler is not None:
             ended["handler"] = verdict.handler
-        pipeline.hset(f"rq:job:{job_id}", mapping=ended)
-        pipeline.expire(f"rq:job:{job_id}", self._retention)
-        if call is not None:
-            pipeline.expire(f"{self._maker.namespace}:event:{call.event_id}", self._retention)
-        forgotten = time.time() + self._retention
-        pipeline.zadd(f"rq:failed:{self.queue}", {job_id: forgotten})
+        event_id = "" if call is None else call.event_id
+        keys = [self._claims, f"rq:job:{job_id}", self._maker.ledger]
+        keys += [f"rq:scheduled:{self.queue}", f"rq:failed:{self.queue}"]
+        keys += [f"{self._maker.namespace}:event:{event_id}"]
+        args: list[Any] = [job_id, _how(verdict), "" if call is None else call.entry(self.queue)]
+        args += [now + (verdict.delay or 0), self._retention, now + self._retention]
+        for name, value in ended.items():
+            args += [name, value]
+        self._connection.run("settle", keys, args)
+
+
+def _how(verdict: Verdict) -> str:
+    if verdict == HELD:
+        return "held"
+    if verdict.delay is not None:
+        return "later"
+    return "done" if verdict == DONE else "dead"

@@ -99,7 +99,8 @@ class Outbox:
             draft, state="sending", attempts=draft.attempts + 1, by=turn.worker, at=now_iso()
         )
         name = REPLY + handler
-        if self._journal.note(event.id, name, draft.as_field(), after=before) is not Noted.YES:
+        note = partial(self._journal.note, event.id, name, draft.as_field(), after=before)
+        if insist(note, turn.patience) is not Noted.YES:
             return None
         sent = self._call(event, handler, draft)
         draft = replace(draft, state="sent", message_id=sent.message_id, credit=sent.credit)

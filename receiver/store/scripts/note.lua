@@ -9,7 +9,8 @@ local JOBS_FROM, PER_JOB = 7, 8
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if ARGV[3] == 'once' and before ~= '' then return -1 end
-if ARGV[3] == 'after' and before ~= ARGV[4] then return -1 end
+-- It may say so already: the answer to the first writing was lost.
+if ARGV[3] == 'after' and before ~= ARGV[4] then return before == ARGV[2] and 1 or -1 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 for i = JOBS_FROM, #ARGV, PER_JOB do
   if ARGV[i] == '' or redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
