@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 # Kept beside the raw body; anything else may carry a key.
 _KEPT_HEADERS = ("content-type", "user-agent")
 
+# What a parcel raises that somebody else wrote, when it is read or used.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+
 # All of this process: apps may share a folder for their spools.
 _INTAKES: WeakSet[Intake] = WeakSet()
 
@@ -121,7 +124,7 @@ class Intake:
                 raise
             _log.error("event=spooled_refused error=%s", type(error).__name__)
             return False
-        except (ValueError, KeyError, TypeError) as error:
+        except _MALFORMED as error:
             _log.error("event=spooled_unreadable error=%s", type(error).__name__)
             return False
         return True

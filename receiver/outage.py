@@ -30,6 +30,10 @@ _log = logging.getLogger(__name__)
 # All of this process, so that a fork finds them.
 _OUTAGES: WeakSet[Outage] = WeakSet()
 
+# Held by a thread while it is at work with Redis: a fork waits for it. What a thread has begun,
+# such as the import of a module, would stay half done in the child for ever.
+_at_work = threading.Lock()
+
 
 class Outage:
     """A breaker over Redis, and the draining of the spool; ``probe`` is a key to write to.
@@ -101,7 +105,8 @@ class Outage:
         """Ask Redis by writing: one that is full or read-only answers, and takes nothing."""
         self._looked = time.monotonic()
         try:
-            self._probed.client.set(self._probe, 1, ex=_PROBE_LIFE)
+            with _at_work:
+                self._probed.client.set(self._probe, 1, ex=_PROBE_LIFE)
         except RedisError:
             return False
         if self._tripped:
@@ -112,13 +117,17 @@ class Outage:
     def _drain(self) -> bool:
         """Drain the spool; False where nothing that is left there can be taken."""
         try:
-            taken = self._spool.drain(self._take)
+            taken = self._spool.drain(self._take_one)
         except RedisError:
             self._tripped = True
             return True
         if taken:
             _log.warning("event=spool_drained callbacks=%d", taken)
         return taken != 0
+
+    def _take_one(self, parcel: bytes) -> bool:
+        with _at_work:
+            return self._take(parcel)
 
     def waiting(self) -> bool:
         """Tell whether anything waits in the spool, or nobody can know."""
@@ -128,9 +137,23 @@ class Outage:
             return True
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    _at_work.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _at_work.release()
+
+
+def _after_fork_in_child() -> None:
+    global _at_work
+    _at_work = threading.Lock()
     for outage in _OUTAGES:
         outage.forget()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

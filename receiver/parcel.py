@@ -56,7 +56,7 @@ class Parcel:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Parcel:
-        """Read what `to_bytes` wrote; raises ValueError, KeyError or TypeError for all else."""
+        """Read what `to_bytes` wrote; what it raises for all else is no `RedisError`."""
         content: dict[str, Any] = json.loads(data)
         if content.pop("version") != _VERSION:
             raise ValueError("a parcel of another version")

@@ -70,7 +70,11 @@ def look_at_redis(parts: Any) -> Iterator[Finding]:
     client = parts.connection.client
     try:
         info = client.info()
-        found = [*_server(info), *_workers(client, parts), *_contents(client, parts)]
+        found = [
+            *_server(info, _fsync(client)),
+            *_workers(client, parts),
+            *_contents(client, parts),
+        ]
     except (AuthenticationError, ResponseError) as error:
         yield Finding(
             what=f"Redis: refuses us ({type(error).__name__})",
@@ -88,7 +92,17 @@ def look_at_redis(parts: Any) -> Iterator[Finding]:
     yield from found
 
 
-def _server(info: Mapping[str, Any]) -> Iterator[Finding]:
+def _fsync(client: Any) -> str:
+    """Say when the append-only file reaches the disk, where Redis tells."""
+    try:
+        policy = str(client.config_get("appendfsync").get("appendfsync", ""))
+    except ResponseError:  # not for us, as in many managed services
+        return ""
+    late = ": a Redis that is killed may lose its last two seconds" if policy != "always" else ""
+    return f", appendfsync {policy}{late}"
+
+
+def _server(info: Mapping[str, Any], fsync: str) -> Iterator[Finding]:
     version = str(info.get("redis_version", "0"))
     policy = info.get("maxmemory_policy", "noeviction")
     yield Finding(
@@ -97,7 +111,7 @@ def _server(info: Mapping[str, Any]) -> Iterator[Finding]:
         mend="Use Redis 6.2 or newer, or Valkey.",
     )
     yield Finding(
-        what="Redis: append-only file " + ("on" if info.get("aof_enabled") else "off"),
+        what="Redis: append-only file " + (f"on{fsync}" if info.get("aof_enabled") else "off"),
         ok=bool(info.get("aof_enabled")),
         mend="Set appendonly yes: without it a crash of Redis loses acknowledged events.",
     )

@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
 
 from .clerk import ALIVE_SECONDS, Clerk
+from .errors import without_values
 from .store.connection import Connection
 from .store.queue import QUEUES, JobMaker
 from .sweeper import Sweeper
@@ -147,19 +148,24 @@ class Worker:
 
     def _beat(self) -> None:
         """Stay alive for the others, and stop if the supervisor is gone."""
-        key = f"rq:worker:{self.name}"
         while not self._stopping.wait(HEARTBEAT_SECONDS):
             if os.getppid() != self._parent:
                 self.stop()
             try:
-                with self._connection.client.pipeline() as pipeline:
-                    pipeline.expire(key, ALIVE_SECONDS)
-                    pipeline.sismember("rq:workers", key)
-                    known = all(pipeline.execute())
-                if not known:  # Redis has no memory of us: nobody must take us for dead
-                    self._show_up()
+                self._show_life()
             except RedisError:
                 continue
+            except Exception as error:  # noqa: BLE001 - the top of the thread, which must go on
+                _log.error("event=heartbeat_failed", exc_info=without_values(error))
+
+    def _show_life(self) -> None:
+        key = f"rq:worker:{self.name}"
+        with self._connection.client.pipeline() as pipeline:
+            pipeline.expire(key, ALIVE_SECONDS)
+            pipeline.sismember("rq:workers", key)
+            known = all(pipeline.execute())
+        if not known:  # Redis has no memory of us: nobody must take us for dead
+            self._show_up()
 
 
 def drain(connection: Connection, maker: JobMaker, retention: int) -> None:

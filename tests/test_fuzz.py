@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 from conftest import ACCOUNTS
 from flask import Flask
 from hostile import FORM, JSON, MULTIPART, SAMPLES
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from servers import own_valkey, url_of
 from support import KEYS
 from test_hostile import JSON_VALUES
@@ -104,26 +104,12 @@ def ask(app: Flask, knock: Knock) -> Answer:
 
 # What is sent
 
-
-def flipped(body: bytes, place: int, byte: int) -> bytes:
-    """Change one byte."""
-    return body[:place] + bytes([byte]) + body[place + 1 :]
-
-
-def doubled(body: bytes, place: int, byte: int) -> bytes:
-    """Repeat a piece of a body where it stands."""
-    return body[:place] + body[place : place + byte] + body[place:]
-
-
-def cut(body: bytes, place: int, _: int) -> bytes:
-    """Leave out the end."""
-    return body[:place]
-
-
-def without(body: bytes, place: int, byte: int) -> bytes:
-    """Leave out a piece."""
-    return body[:place] + body[place + byte :]
-
+# Each takes a body, a place in it, and a byte, and changes something there.
+CHANGES: list[Callable[[bytes, int, int], bytes]] = [
+    lambda body, place, byte: body[:place] + bytes([byte]) + body[place + 1 :],
+    lambda body, place, byte: body[:place] + body[place : place + byte] + body[place:],
+    lambda body, place, byte: body[:place] + body[place + byte :],
+]
 
 SAMPLE_BODIES = {name: [json.dumps(sample).encode() for sample in SAMPLES[name]] for name in KEYS}
 NUMBERS = st.sampled_from(["9" * 400, "-0", "1e400", "1E-999999999", "0.1" * 3, "1e9999999999999"])
@@ -137,12 +123,12 @@ ODD_VALUES = st.one_of(
 
 @st.composite
 def broken_samples(draw: st.DrawFn, provider: str) -> bytes:
-    """A good body with up to four bytes or pieces changed."""
+    """A good body with up to four bytes or pieces changed, or half of it."""
     body = draw(st.sampled_from(SAMPLE_BODIES[provider]))
     for _ in range(draw(st.integers(0, 4))):
-        change = draw(st.sampled_from([flipped, doubled, cut, without]))
+        change = draw(st.sampled_from(CHANGES))
         body = change(body, draw(st.integers(0, len(body))), draw(st.integers(0, 255)))
-    return body
+    return body[: draw(st.sampled_from([None, None, len(body) // 2]))]
 
 
 @st.composite
@@ -168,7 +154,7 @@ def multiparts(draw: st.DrawFn, provider: str) -> bytes:
 
 def bodies(provider: str) -> st.SearchStrategy[bytes]:
     """Bodies as they should not be, most of them near to what they should be."""
-    sized = st.integers(MAX_BODY - 1, MAX_BODY + 2).map(lambda size: b"{}".ljust(size))
+    sized = st.integers(-1, 2).map(lambda more: b"{}".ljust(MAX_BODY + more))
     return st.one_of(
         broken_samples(provider), odd_samples(provider), multiparts(provider), st.binary(), sized
     )
@@ -231,9 +217,9 @@ def knocks(draw: st.DrawFn, *, stranger: bool = False) -> Knock:
     key = {} if place is None else with_key(place, KEYS[provider])
     credentials = draw(st.sampled_from(["Authorization", "Api-Key", "X-API-Key"]))
     headers = {**draw(HEADERS), credentials: draw(CREDENTIALS), **key.get("headers", {})}
-    path = st.just(f"/webhooks/{provider}".encode())
+    usual = draw(st.integers(0, 9)) < 7
     return Knock(
-        path=draw(st.one_of(path, path, path, PATHS)),
+        path=f"/webhooks/{provider}".encode() if usual else draw(PATHS),
         method=draw(st.sampled_from(["POST"] * 12 + [*METHODS, *ODD_METHODS])),
         query=key.get("query", draw(LATIN_1)),
         headers=headers,
@@ -246,19 +232,20 @@ def knocks(draw: st.DrawFn, *, stranger: bool = False) -> Knock:
 # What is answered
 
 
-def expected(knock: Knock) -> int:
-    """The status that the README's table names for a request."""
+def expected(knock: Knock) -> set[int]:
+    """The status that the README's table names for a request; either of two that both fit."""
     path = knock.path.decode("utf-8", "replace")
     match = re.fullmatch("/webhooks/([^/]+)(?:/([^/]+))?/?", path, re.S)
     if match is None or match[1] not in KEYS:
-        return 404
+        return {404}
     if knock.method != "POST":
-        return 405
-    if len(knock.read) > MAX_BODY:
-        return 413
+        return {405}
+    problems = set()
+    if max(len(knock.read), knock.length or 0) > MAX_BODY:
+        problems.add(413)
     if knock.length is not None and knock.length > len(knock.body):
-        return 400
-    return 200 if knock.good and match[2] is None else 401
+        problems.add(400)
+    return problems or {200 if knock.good and match[2] is None else 401}
 
 
 def assert_said(knock: Knock, answer: Answer) -> None:
@@ -269,7 +256,7 @@ def assert_said(knock: Knock, answer: Answer) -> None:
     said = json.loads(answer.body)
     assert answer.headers["content-type"] == "application/json"
     assert set(said) == {"error", "help"}
-    assert answer.headers.get("allow") == ("POST" if answer.status == 405 else None)
+    assert ("allow" in answer.headers) == (answer.status == 405)
     assert ("www-authenticate" in answer.headers) == (answer.status == 401)
 
 
@@ -290,7 +277,7 @@ def assert_acked(knock: Knock, answer: Answer) -> None:
 
 def assert_promised(app: Flask, knock: Knock) -> None:
     answer = ask(app, knock)
-    assert answer.status == expected(knock), answer
+    assert answer.status in expected(knock), answer
     spoken = knock.method not in ("HEAD", *ODD_METHODS)  # HEAD has no body
     if spoken and answer.headers["content-type"] != HTML:  # of a path that is none of ours
         assert_said(knock, answer)
@@ -298,6 +285,7 @@ def assert_promised(app: Flask, knock: Knock) -> None:
 
 @THOROUGH
 @given(knock=knocks())
+@example(knock=Knock(b"/webhooks/smsbox", query="\xff", length=0))
 def test_each_request_gets_the_answer_that_the_table_names(app: Flask, knock: Knock) -> None:
     assert_promised(app, knock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import threading
@@ -19,6 +20,8 @@ from . import sentinel
 
 CONNECT_SECONDS = 0.25
 ANSWER_SECONDS = 1.0
+
+codecs.lookup("idna")  # loaded at the first connection otherwise: by a thread, while another forks
 
 _SHARED = "enqueue"  # the Lua function that the other scripts call
 

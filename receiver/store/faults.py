@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import DataError, RedisError, ResponseError
 
 T = TypeVar("T")
 
@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 def is_ours(error: RedisError) -> bool:
     """Tell whether an error is about what was sent, and will be the same the next time."""
-    return isinstance(error, ResponseError) and str(error).startswith(_OURS)
+    refused = isinstance(error, ResponseError) and str(error).startswith(_OURS)
+    return refused or isinstance(error, DataError)
 
 
 def insist(write: Callable[[], T], patience: float) -> T:

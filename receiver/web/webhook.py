@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -105,11 +105,16 @@ def _framework_free(body: bytes, token: str | None) -> WebhookRequest:
     return WebhookRequest(
         body=body,
         headers={name.lower(): value for name, value in request.headers},
-        query=list(request.args.items(multi=True)),
+        query=_pairs(request.query_string),
         token=token,
         remote_addr=request.remote_addr,
         received_at=datetime.now(UTC),
     )
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    """Read a query of any bytes: Flask's own reader fails at what is no UTF-8."""
+    return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
 
 
 def _read_body(max_body: int, account: str, losses: Quiet) -> bytes | int:
