@@ -132,11 +132,14 @@ class Web:
             return False
 
 
+NOBODY = "http://127.0.0.1:9"  # where no provider listens
+
+
 def shop_environment(redis_url: str, **settings: Any) -> dict[str, str]:
     """The environment of a shop; RECEIVER_ is left out of the names of settings."""
     accounts = {
-        "smsbox": {"api_key": SMSBOX_KEY, "api_secret": "s"},
-        "lefoka": {"api_key": LEFOKA_KEY, "api_secret": "l"},
+        "smsbox": {"api_key": SMSBOX_KEY, "api_secret": "s", "base_url": NOBODY},
+        "lefoka": {"api_key": LEFOKA_KEY, "api_secret": "l", "base_url": NOBODY},
     }
     given = {"ACCOUNTS": accounts, "REDIS_URL": redis_url, **settings}
     named = {
