@@ -53,13 +53,13 @@ class Row:
 
 def web(function: str, when: Any, only: str) -> Row:
     """Make a row in which both web processes die."""
-    step = Step(function=function, when=when, call=25, only=only, most=2)
+    step = Step(function=function, when=when, call=25, only=only, most=2, spares_the_new=True)
     return Row(story=stories.web_dies, step=step)
 
 
 def spooling(function: str, when: Any, only: str) -> Row:
     """Make a row in which both web processes die while Redis is away."""
-    step = Step(function=function, when=when, call=5, only=only, most=2)
+    step = Step(function=function, when=when, call=5, only=only, most=2, spares_the_new=True)
     return Row(story=stories.web_dies_without_redis, step=step, own_redis=True)
 
 

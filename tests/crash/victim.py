@@ -37,7 +37,8 @@ class Step:
     ``within``: after what the function was given to call, before it goes on itself. ``unanswered``:
     after the call, and the caller does not learn what it gave. ``only`` names the calls that count,
     out of `CALLS`. As many processes as ``most`` says die of it, one after the other. ``kills`` is
-    `ITSELF`, `ITS_GROUP` or another process's id.
+    `ITSELF`, `ITS_GROUP` or another process's id. ``spares_the_new``: who was forked after a kill
+    goes on, since a server may take two deaths in a row for a fault of the app.
     """
 
     function: str
@@ -46,6 +47,7 @@ class Step:
     only: str = "any"
     most: int = 1
     kills: int = ITSELF
+    spares_the_new: bool = False
 
     def environment(self) -> dict[str, str]:
         """Give what `main` reads."""
@@ -65,6 +67,10 @@ def kills(folder: Path) -> list[Kill]:
     """Give the kills of a run in this folder, in order."""
     marks = sorted(folder.glob(f"{_MARK}*"))
     return [Kill(**json.loads(mark.read_text())) for mark in marks]
+
+
+def _marks(folder: Path) -> range:
+    return range(len(list(folder.glob(f"{_MARK}*"))))
 
 
 def _script(name: str) -> Callable[[tuple[Any, ...], Any], bool]:
@@ -105,7 +111,13 @@ def mark(step: Step, folder: Path) -> None:
     real: Callable[..., Any] = getattr(owner, name)
     numbers = itertools.count(1)
 
+    spared: list[int] = []
+    if step.spares_the_new:
+        os.register_at_fork(after_in_child=lambda: spared.extend(_marks(folder)))
+
     def strike(args: tuple[Any, ...], result: Any = None) -> bool:
+        if spared:
+            return False
         counts = CALLS[step.only](args, result) and next(numbers) >= step.call
         return counts and _strike(step, folder)
 
