@@ -10,7 +10,6 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from .clerk import FORGED
 from .errors import StorageUnavailable
 from .store.queue import QUEUES
 
@@ -41,9 +40,10 @@ def look_at_spool(parts: Any) -> Iterator[Finding]:
         room = shutil.disk_usage(parts.settings.spool_dir).free
     except (StorageUnavailable, OSError) as error:
         yield Finding(
-            what=f"spool: cannot be read ({type(error).__name__})",
+            what=f"spool: cannot be used ({_words(error)})",
             ok=False,
-            mend="See to RECEIVER_SPOOL_DIR: callbacks are lost if Redis is away now.",
+            mend="See to RECEIVER_SPOOL_DIR and to room on its disk: without it callbacks are turned"
+            " away while Redis is away.",
         )
         return
     waited = (datetime.now(UTC) - status.oldest).total_seconds() if status.oldest else 0.0
@@ -61,8 +61,13 @@ def look_at_spool(parts: Any) -> Iterator[Finding]:
         yield Finding(
             what=f"spool: {len(status.set_aside)} damaged files were set aside",
             ok=False,
-            mend="Read them with sqlite3 FILE .recover, then delete them; see spool status.",
+            mend="They hold acknowledged callbacks: spool recover FILE, then delete it; their names"
+            " are in spool status.",
         )
+
+
+def _words(error: StorageUnavailable | OSError) -> str:
+    return str(error).removeprefix("the spool: ")
 
 
 def look_at_redis(parts: Any) -> Iterator[Finding]:
@@ -137,7 +142,8 @@ def _server(info: Mapping[str, Any], fsync: str) -> Iterator[Finding]:
         yield Finding(
             what=f"Redis: {used / most:.0%} of maxmemory used",
             ok=used < most * _NEARLY_FULL,
-            mend="Raise maxmemory, or lower RECEIVER_RETENTION: a full Redis takes no events.",
+            mend="Raise maxmemory: a full Redis takes no events. A lower RECEIVER_RETENTION is for"
+            " what comes from then on.",
         )
 
 
@@ -173,13 +179,14 @@ def _waited(client: Any, job_id: bytes | None) -> float:
 
 
 def _contents(client: Any, parts: Any) -> Iterator[Finding]:
-    forged = int(client.hget(f"{parts.settings.namespace}:counters", FORGED) or 0)
+    forged = sum(letter.call is None for letter in parts.deadletters)
     if forged:
         yield Finding(
             what=f"jobs: {forged} were refused, since our secret keys did not sign them",
             ok=False,
-            mend="Give web and workers the same secret keys. If they have: somebody else writes to"
-            " this Redis; set a password. Then failed drop --reason forged.",
+            mend="Give web and workers the same secret keys, then failed retry --reason forged. If"
+            " they had: somebody else writes to this Redis. Set a password, and failed drop"
+            " --reason forged: events of ours are queued again by themselves.",
         )
     dead, unread = len(parts.deadletters), len(parts.quarantine)
     yield Finding(what=f"dead letters: {dead}" + (", see failed list" if dead else ""), ok=True)

@@ -60,12 +60,17 @@ class Worker:
         self._load_handlers()
         pulse = threading.Thread(target=self._beat, daemon=True)
         pulse.start()
+        told = False
         while not self._stopping.is_set():
             try:
                 self._sign_on()
+                told = False
                 self._work_on(self._clerks[0])
             except RedisError as error:
-                _log.error("event=redis_away worker=%s error=%s", self.name, type(error).__name__)
+                if not told:  # once, and not each second
+                    name = type(error).__name__
+                    _log.error("event=redis_away worker=%s error=%s", self.name, name)
+                told = True
                 self._stopping.wait(_REDIS_PAUSE)
         self._sign_off()
 

@@ -39,7 +39,7 @@ LINES = (
 LINE_OF = {room: number for number, line in enumerate(LINES) for room in line}
 BESIDE = {("worker", "clerk"), ("clerk", "jobs"), ("cli", "worker"), ("cli", "doctor")}
 BESIDE |= {("cli", "supervisor"), ("supervisor", "worker"), ("supervisor", "clerk")}
-BESIDE |= {("doctor", "vitals"), ("vitals", "clerk"), ("standalone", "extension")}
+BESIDE |= {("doctor", "vitals"), ("standalone", "extension")}
 LAZILY = {("cli", "dev")}  # in function bodies only
 
 PLAIN = ("providers", "routing", "events")

@@ -98,7 +98,8 @@ def no_worker_for_sends(redis: Any, app: Flask) -> None:
 
 
 def a_forged_job(redis: Any, app: Flask) -> None:
-    redis.hset("receiver:counters", "forged_jobs", 3)
+    redis.hset("rq:job:x", mapping={"data": '["os.getpid", null, [], {}]', "status": "failed"})
+    redis.zadd("rq:failed:receiver-messages", {"x": 4e9})
 
 
 def a_stuck_queue(redis: Any, app: Flask) -> None:
@@ -130,7 +131,7 @@ PLANTED: dict[str, tuple[Callable[[Any, Flask], None], str]] = {
     "nearly full": (nearly_full, "of maxmemory used"),
     "a replica": (a_replica, "is a replica"),
     "no worker for a queue": (no_worker_for_sends, "workers for sends: 0"),
-    "forged jobs": (a_forged_job, "3 were refused"),
+    "forged jobs": (a_forged_job, "1 were refused"),
     "a stuck queue": (a_stuck_queue, "jobs for messages: 1, the first waits"),
     "a damaged spool": (a_damaged_spool, "1 damaged files were set aside"),
     "a spool nobody drains": (a_spool_nobody_drains, "spool: 1 callbacks wait"),

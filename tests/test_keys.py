@@ -40,6 +40,16 @@ def make_desk(redis_url: str, tmp_path: Path) -> MakeDesk:
     return Desk.maker(redis_url, tmp_path)
 
 
+def test_a_key_that_redis_has_forgotten_can_be_revoked(make_app: MakeApp, redis: Any) -> None:
+    app = make_app(ACCOUNTS=account())
+    key_id, text = create(app)
+    redis.flushdb()
+    assert knock(app, text) == 200
+    assert "no key" in run(app, "revoke", key_id).output
+    assert run(app, "revoke", key_id, "--unrecorded").exit_code == 0
+    wait_until_refused(app, text)
+
+
 # What a key opens
 
 

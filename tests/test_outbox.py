@@ -87,6 +87,16 @@ def test_a_temporary_refusal_is_tried_again(
     assert (reply(app)["state"], reply(app)["attempts"]) == ("sent", 2)
 
 
+def test_a_gateway_that_waited_in_vain_may_have_sent_it(
+    app: Flask, run_jobs: RunJobs, api: FakeApi, redis: Any
+) -> None:
+    api.answers = [(504, b"Gateway Timeout")]
+    post(app)
+    run_jobs(app)
+    assert reply(app)["state"] == "unknown"
+    assert make_all_due(redis) == 0
+
+
 def test_a_provider_that_names_a_time_is_given_it(
     app: Flask, run_jobs: RunJobs, api: FakeApi, redis: Any
 ) -> None:

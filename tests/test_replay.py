@@ -67,6 +67,27 @@ def test_one_handler_is_replayed_alone(app: Flask, run_jobs: RunJobs, ran: Ran) 
     assert ran == [("watch", True)]
 
 
+def test_a_handler_is_not_given_what_others_handled(make_app: MakeApp, run_jobs: RunJobs) -> None:
+    ran: list[str] = []
+
+    def register(receiver: Receiver) -> None:
+        @receiver.keyword("STOP")
+        def stop(message: InboundMessage) -> None:
+            ran.append(message.text)
+
+        @receiver.fallback()
+        def other(message: InboundMessage) -> None: ...
+
+    app = make_app(handlers=register)
+    post(app, "stop", "1")
+    post(app, "hello", "2")
+    run_jobs(app)
+    output = invoke(app, "events", "replay", "--since", "1h", "--handler", "app.stop").output
+    assert output == "1 events replayed.\n"
+    run_jobs(app)
+    assert ran == ["stop", "stop"]
+
+
 def test_events_are_chosen_by_time_provider_and_account(app: Flask, run_jobs: RunJobs) -> None:
     post(app, transaction="1")
     post(app, transaction="2")

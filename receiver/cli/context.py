@@ -15,7 +15,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def when(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time: ``2h`` (ago; also s, m, d), or ISO 8601, in UTC where it says nothing else."""
+    """Read a time: ``2h`` (ago; also s, m, d), or ISO 8601, as local as lists show it."""
     if value is None:
         return None
     ago = _AGO.fullmatch(value)
@@ -25,7 +25,7 @@ def when(_: click.Context, __: click.Parameter, value: str | None) -> datetime |
         found = datetime.fromisoformat(value)
     except ValueError as error:
         raise click.BadParameter("is no time: write 2h (ago), or 2026-11-21T06:00") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.astimezone()
 
 
 def parts() -> Any:

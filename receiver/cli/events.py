@@ -127,7 +127,7 @@ def line(record: Record, *, reveal: bool) -> str:
         outcomes.append(f"{name} replied{text}: {reply['state']}")
     if record.routed is not None and not record.routed["to"]:
         outcomes.append("no handler takes it")
-    when = event.received_at.astimezone().strftime("%H:%M:%S")
+    when = event.received_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return f"{when} {event.id[:8]} {event.account} {what} | {', '.join(outcomes) or 'waiting'}"
 
 

@@ -34,7 +34,7 @@ class _Commands(AppGroup):
                 f"Redis: {type(error).__name__}; run check, and see RECEIVER_REDIS_URL"
             ) from error
         except StorageUnavailable as error:
-            raise click.ClickException(f"spool: {error}; see RECEIVER_SPOOL_DIR") from error
+            raise click.ClickException(f"{error}; see RECEIVER_SPOOL_DIR") from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _DEV_COMMANDS:

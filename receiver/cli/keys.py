@@ -99,9 +99,14 @@ def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="KEY_ID")
+@click.option("--unrecorded", is_flag=True, help="Of a key that `list` does not show any more.")
 @with_appcontext
-def revoke_key(key_id: str) -> None:
+def revoke_key(key_id: str, unrecorded: bool) -> None:
     """End KEY_ID at once."""
+    if unrecorded:
+        _book().revoke_unrecorded(key_id)
+        _say(f"A key {key_id}, if there is one, lets nobody in within a second.")
+        return
     record = _book().revoke(key_id)
     _say(f"The key {record.id} of {record.account} is revoked. Each web process refuses it within")
     _say("a second; one that cannot reach Redis, as soon as it can.")

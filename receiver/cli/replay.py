@@ -23,7 +23,7 @@ _AT_WORK = ("queued", "running", "retrying")
 @click.option("--until", metavar="WHEN", callback=when, help="Received before that.")
 @click.option("--provider", help="Of this provider.")
 @click.option("--account", help="Of this account.")
-@click.option("--handler", help="Run this handler only, as app.balance.")
+@click.option("--handler", help="This handler only, as app.balance: what it handled.")
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and do nothing.")
 @with_appcontext
 def replay_events(
@@ -32,7 +32,8 @@ def replay_events(
     """Run the handlers of events again; each finds ``event.replay`` true.
 
     A reply that was sent is not sent again. Without --handler events are routed anew, to the
-    handlers of today. What still waits or is being retried is left alone.
+    handlers of today. With it, those are replayed that it handled before; of an event that is named
+    by its ID it is run in any case. What still waits or is being retried is left alone.
     """
     if not event_ids and not any(choice.values()):
         raise click.UsageError("say which: an ID, --since, --until, --provider or --account")
@@ -41,6 +42,8 @@ def replay_events(
         raise click.ClickException(f"there is no handler {handler}; there are: {known or 'none'}")
     replayed = left = 0
     for record in _find(event_ids, **choice):
+        if handler is not None and not event_ids and handler not in record.handlers:
+            continue
         if _at_work(record, handler):
             left += 1
         elif dry_run or _replay(record, handler) is Noted.YES:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
+from ..store.spool_salvage import salvage
 from .context import parts
 
 
@@ -45,7 +47,7 @@ def show_status(as_json: bool = False) -> None:
     if status.refused:
         click.echo(f"{status.refused} of them were refused by Redis: see the log.")
     for path in status.set_aside:
-        click.echo(f"Set aside, since it was damaged: {path} (sqlite3 FILE .recover reads it)")
+        click.echo(f"Set aside, since it was damaged: {path} (spool recover FILE reads it)")
 
 
 @spool.command("drain")
@@ -57,3 +59,24 @@ def drain_spool() -> None:
         click.echo("Another process of this host is draining it.")
     else:
         click.echo(f"{taken} callbacks put into Redis, {len(parts().spool)} left.")
+
+
+@spool.command("recover")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def recover_damaged(file: Path) -> None:
+    """Put what can be read of a damaged FILE, as `status` names it, into Redis by way of the spool.
+
+    What was handled before is not handled again. The file is kept: delete it when you are done.
+    """
+    read = damaged = 0
+    for parcel in salvage(file):
+        if parcel is None:
+            damaged += 1
+            continue
+        parts().spool.put(parcel)
+        read += 1
+    lost = f"; {damaged} numbers could not be read, each a callback at most" if damaged else ""
+    click.echo(f"{read} callbacks read{lost}.")
+    parts().spool.drain(parts().intake.take_from_spool)
+    click.echo(f"{len(parts().spool)} left in the spool.")

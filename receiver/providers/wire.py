@@ -24,6 +24,8 @@ from .payload import parse_sloppy_json
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+_GATEWAY_TIMEOUT = 504
+_LOOK_IT_UP = "Look it up at the provider before sending it again."
 
 # Raised while connecting, or while waiting for a free connection: nothing has left yet.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -66,7 +68,7 @@ class Wire:
         except httpx.RequestError as error:
             raise UncertainDeliveryError(
                 f"the provider's answer was lost ({type(error).__name__})",
-                mend="Look it up at the provider before sending it again.",
+                mend=_LOOK_IT_UP,
             ) from error
 
     def _connected(self) -> httpx.Client:
@@ -102,6 +104,8 @@ def delivery_error(
 ) -> DeliveryError:
     """Make the error for a refusal, with the provider's ``Retry-After`` where it gives seconds."""
     from_provider = f"{reason} (HTTP {response.status_code})"
+    if response.status_code == _GATEWAY_TIMEOUT:  # what waited behind it may have sent the SMS
+        return UncertainDeliveryError(from_provider, code=code, mend=_LOOK_IT_UP)
     if not temporary:
         return PermanentDeliveryError(from_provider, code=code, mend=mend)
     after = response.headers.get("retry-after", "")

@@ -130,6 +130,11 @@ class KeyBook:
         self._prune()
         return self._find(self._client, key_id)
 
+    def revoke_unrecorded(self, key_id: str) -> None:
+        """End a key that this Redis knows nothing of: it was restored, or emptied."""
+        began = int(self._clock()) - DAY
+        self._client.zadd(ended_name(self._namespace), {key_id: began}, lt=True)
+
     def find(self, key_id: str) -> KeyRecord:
         """Give one record; raises `ReceiverError` where there is none."""
         return self._find(self._client, key_id)

@@ -5,6 +5,7 @@ It knows nothing of Redis, HTTP or events. It belongs to its host, whose process
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -17,8 +18,10 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ..errors import ConfigurationError, StorageUnavailable
-from .spool_file import SpoolFile
+from .spool_file import SpoolFile, is_full
 from .spool_lock import try_lock, unlock
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 100
 
@@ -80,10 +83,16 @@ class Spool:
         self._settling = threading.Condition()
 
     def prepare(self) -> None:
-        """Make the folder and write to it, or raise `ConfigurationError`: for the start."""
+        """Make the folder and write to it, or raise `ConfigurationError`: for the start.
+
+        A full disk stops no start: Redis may take all callbacks, and there may be room later.
+        """
         try:
             self._file.prove()
         except StorageUnavailable as error:
+            if is_full(error.__cause__):
+                _log.error("event=spool_disk_full help='make room: it takes no callbacks now'")
+                return
             raise ConfigurationError(
                 f"RECEIVER_SPOOL_DIR: events cannot be kept in {self._file.folder} while Redis is "
                 f"away ({error}); name a folder that this process may write to, with room on disk"

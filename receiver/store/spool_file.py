@@ -6,6 +6,7 @@ file that was set aside or deleted is noticed before anything is written to it.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -219,6 +220,7 @@ def _shrink(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {name}").fetchall()[0][0]
         for name in ("freelist_count", "page_count", "page_size")
     )
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     # what is left is copied in memory: a tenth at most
     if free * bytes_each > _WORTH_SHRINKING and free > 0.9 * pages:
         connection.execute("VACUUM")
@@ -228,6 +230,13 @@ def _shrink(connection: sqlite3.Connection) -> None:
 def _is_damage(error: BaseException) -> bool:
     code = error.sqlite_errorcode if isinstance(error, sqlite3.DatabaseError) else None
     return code is not None and code & 0xFF in _DAMAGE  # the lowest byte says the kind
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether an error says that the disk, or what we may have of it, is full."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:

@@ -168,7 +168,7 @@ def test_an_error_in_another_shape_is_still_permanent(body: str, code: str) -> N
     assert "HTTP 401" in refusal.reason
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_too_many_requests_and_their_faults_are_temporary(status: int) -> None:
     refusal = Api(httpx.Response(status, text="<html>")).refusal()
     assert isinstance(refusal, TemporaryDeliveryError)

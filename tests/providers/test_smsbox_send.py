@@ -199,7 +199,7 @@ def test_their_network_timeout_is_temporary(status: int) -> None:
     assert (type(refusal), refusal.code) == (TemporaryDeliveryError, "103")
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_too_many_requests_and_their_faults_are_temporary(status: int) -> None:
     api = Api("<html>", status)
     refusal = api.refusal()
