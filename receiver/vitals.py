@@ -42,8 +42,8 @@ def look_at_spool(parts: Any) -> Iterator[Finding]:
         yield Finding(
             what=f"spool: cannot be used ({_words(error)})",
             ok=False,
-            mend="See to RECEIVER_SPOOL_DIR and to room on its disk: without it callbacks are turned"
-            " away while Redis is away.",
+            mend="See to RECEIVER_SPOOL_DIR and to room on its disk: callbacks are turned away"
+            " otherwise, while Redis is away.",
         )
         return
     waited = (datetime.now(UTC) - status.oldest).total_seconds() if status.oldest else 0.0
