@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from conftest import LEFOKA_KEY, SMSBOX_KEY
 from flask import Flask
+from redis import Redis
+from servers import own_valkey, url_of
 from support import report
 from test_cli import invoke
 
@@ -113,6 +115,16 @@ def test_dropping_asks_which(app: Flask, redis: Any) -> None:
     assert "1 dropped" in invoke(app, "quarantine", "drop", "--account", "lefoka").output
     assert "1 dropped" in invoke(app, "quarantine", "drop", "--all").output
     assert redis.keys("receiver:quarantine*") == []
+
+
+def test_a_full_redis_can_be_emptied_by_dropping(make_app: MakeApp) -> None:
+    with own_valkey() as server:
+        app = make_app(REDIS_URL=url_of(server))
+        app.test_client().post("/webhooks/smsbox", data=b"{x", auth=(SMSBOX_KEY, ""))
+        with Redis.from_url(url_of(server)) as redis:
+            redis.config_set("maxmemory", 1)
+        assert "1 dropped" in invoke(app, "quarantine", "drop", "--all").output
+        assert list(app.extensions["receiver"].quarantine) == []
 
 
 def test_a_body_of_an_account_that_is_gone_is_kept(app: Flask, make_app: MakeApp) -> None:

@@ -55,7 +55,8 @@ def list_failed(reveal: bool = False, as_json: bool = False, **choice: Any) -> N
         shown += 1
         click.echo(json.dumps(letter.as_dict()) if as_json else _line(letter, reveal))
     if not shown and not as_json:
-        click.echo("No dead letters.", err=True)
+        there = len(parts().deadletters)
+        click.echo(f"No dead letter is like that; there are {there}." if there else _NONE, err=True)
 
 
 @failed.command("show")
@@ -106,6 +107,7 @@ def drop_failed(everything: bool, **choice: Any) -> None:
     click.echo(f"{len(found)} dropped.")
 
 
+_NONE = "No dead letters."
 _PROBLEMS = {
     Noted.GONE: "its event has expired; drop it",
     Noted.OVERTAKEN: "somebody else has just dealt with it",

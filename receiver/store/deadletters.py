@@ -141,7 +141,8 @@ class DeadLetters:
         return None if revived else letter
 
     def _forget(self, registry: str, job_id: str) -> None:
-        with self._client.pipeline(transaction=True) as pipeline:
+        # no transaction: a Redis that is full takes none, and this makes room
+        with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zrem(registry, job_id)
             pipeline.delete(f"rq:job:{job_id}")
             pipeline.execute()

@@ -71,7 +71,8 @@ class Quarantine:
 
     def drop(self, body_id: str) -> None:
         """Forget a body."""
-        with self._client.pipeline(transaction=True) as pipeline:
+        # no transaction: a Redis that is full takes none, and this makes room
+        with self._client.pipeline(transaction=False) as pipeline:
             pipeline.delete(self._key(body_id))
             pipeline.zrem(self._index, body_id)
             pipeline.execute()
