@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, how long things are, and how far a webhook goes."""
+"""The shape of the code: who may import whom, how long things are, how far a webhook goes."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ LAZILY = {("cli", "dev")}  # in function bodies only
 PLAIN = ("providers", "routing", "events")
 NOT_PLAIN = {"flask", "rq", "redis"}
 
-# What every file may speak of: not a step on a webhook's way.
-VOCABULARY = {"events.py", "errors.py", "msisdn.py", "accounts.py", "store/connection.py"}
+VOCABULARY = {"events.py", "errors.py", "msisdn.py", "accounts.py", "store/connection.py"}  # no steps
 MOST_FILES = 5
 
 Sources = Mapping[str, str]

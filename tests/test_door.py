@@ -220,9 +220,6 @@ def test_a_live_key_costs_as_many_comparisons_as_a_wrong_one(make_app: MakeApp) 
     assert {comparisons(app, key) for key in wrong} == {5}
 
 
-# Networks
-
-
 @pytest.mark.parametrize(
     ("address", "inside"),
     [
