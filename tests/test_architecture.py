@@ -41,11 +41,11 @@ BESIDE = {("worker", "clerk"), ("clerk", "jobs"), ("cli", "worker"), ("cli", "do
 BESIDE |= {("cli", "supervisor"), ("supervisor", "worker"), ("supervisor", "clerk")}
 BESIDE |= {("doctor", "vitals"), ("standalone", "extension")}
 LAZILY = {("cli", "dev")}  # in function bodies only
-
 PLAIN = ("providers", "routing", "events")
 NOT_PLAIN = {"flask", "rq", "redis"}
 
-VOCABULARY = {"events.py", "errors.py", "msisdn.py", "accounts.py", "store/connection.py"}  # no steps
+# What all files speak of, and no step on a webhook's way.
+VOCABULARY = {"events.py", "errors.py", "msisdn.py", "accounts.py", "store/connection.py"}
 MOST_FILES = 5
 
 Sources = Mapping[str, str]
