@@ -31,7 +31,6 @@ _log = logging.getLogger(__name__)
 ROUTING = "(routing)"  # stands where a handler's name stands, before there is one
 
 _CODE = re.compile(r"[A-Z][A-Z_]{1,40}[0-9]{0,4}|[0-9]{1,4}", re.ASCII)
-_TAKES_ALL = ("every", "fallback")  # who would not be asked if a plugin took the message
 _MOST_DEATHS = 3  # of workers: after that an event is poison
 
 
@@ -78,9 +77,8 @@ class Desk:
             return self.handling.poison(record, in_hand, turn.deaths)
         stuck: list[str] = []
         matches = self.loaded.table.match(record.event, self._pattern_guard(event_id, stuck))
-        if self.loaded.failures and all(match.handler.kind in _TAKES_ALL for match in matches):
-            watchers = [found.handler.name for found in matches if found.handler.kind == "every"]
-            return self._wait_for_plugin(record, watchers)
+        if self.loaded.failures and all(match.handler.kind == "every" for match in matches):
+            return self._wait_for_plugin(record, [match.handler.name for match in matches])
         # after a pattern that took too long, a retry must not come by here again
         if len(matches) == 1 and not stuck:
             return self.handling.attempt(record, matches[0].handler, turn)
@@ -146,7 +144,7 @@ class Desk:
         return Verdict(delay, reason, name)
 
     def _wait_for_plugin(self, record: Record, watchers: Sequence[str]) -> Verdict:
-        """Nothing loaded takes just this event, but something is not loaded: keep it for that.
+        """Nothing loaded answers the event, but something is not loaded: keep it for that.
 
         Watchers do not wait.
         """
