@@ -94,3 +94,15 @@ def test_use_of_a_key_that_should_be_changed_is_logged_once_a_minute(
         f"event=key_ended_but_used account=smsbox key={old.id}",
     ]
     assert "rk_" not in caplog.text
+
+
+def test_an_account_with_one_key_stands_for_it(make_app: MakeApp) -> None:
+    app = make_app(ACCOUNTS=account())
+    assert "the account smsbox has no key" in run(app, "revoke", "smsbox").output
+    first, _ = create(app)
+    assert run(app, "rotate", "smsbox").exit_code == 0
+    assert listed(app)[first]["state"] == "replaced"
+    assert "has 2 keys, name one: " in run(app, "revoke", "smsbox").output
+    assert run(app, "revoke", first).exit_code == 0
+    assert run(app, "revoke", "smsbox").exit_code == 0
+    assert {key["state"] for key in listed(app).values()} == {"revoked"}

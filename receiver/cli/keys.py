@@ -86,7 +86,11 @@ def list_keys(account: str | None, as_json: bool) -> None:
 )
 @with_appcontext
 def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None:
-    """Issue a new key in place of KEY_ID; both are good until the overlap ends."""
+    """Issue a new key in place of KEY_ID; both are good until the overlap ends.
+
+    KEY_ID may be an account's name, where that has one such key only.
+    """
+    key_id = _only_key(key_id, KeyState.LIVE, KeyState.NEAR_END)
     _check_account(_book().find(key_id).account)
     old, new, text = _book().rotate(key_id, expires_days, overlap_days)
     _show_once(new, text)
@@ -102,11 +106,15 @@ def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None
 @click.option("--unrecorded", is_flag=True, help="Of a key that `list` does not show any more.")
 @with_appcontext
 def revoke_key(key_id: str, unrecorded: bool) -> None:
-    """End KEY_ID at once."""
+    """End KEY_ID at once.
+
+    KEY_ID may be an account's name, where that has one such key only.
+    """
     if unrecorded:
         _book().revoke_unrecorded(key_id)
         _say(f"A key {key_id}, if there is one, lets nobody in within a second.")
         return
+    key_id = _only_key(key_id, KeyState.LIVE, KeyState.NEAR_END, KeyState.REPLACED)
     record = _book().revoke(key_id)
     _say(f"The key {record.id} of {record.account} is revoked. Each web process refuses it within")
     _say("a second; one that cannot reach Redis, as soon as it can.")
@@ -117,6 +125,20 @@ def revoke_key(key_id: str, unrecorded: bool) -> None:
 def _book() -> KeyBook:
     book: KeyBook = parts().keybook
     return book
+
+
+def _only_key(given: str, *states: KeyState) -> str:
+    """Give the one key of an account in such a state; what is no account is an id."""
+    if given not in parts().settings.accounts:
+        return given
+    now = time.time()
+    found = [
+        key.id for key in _book().records() if key.account == given and key.state(now) in states
+    ]
+    if len(found) != 1:
+        there = f"has {len(found)} keys, name one: {', '.join(found)}" if found else "has no key"
+        raise ReceiverError(f"the account {given} {there}")
+    return found[0]
 
 
 def _check_account(account: str) -> None:
