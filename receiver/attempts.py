@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from .errors import RetryLater, TemporaryDeliveryError
 from .events import Event
 from .limits import time_limit
-from .routing import Handler, refill
+from .routing import Handler
+from .table import refill
 
 _BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
 

@@ -1,4 +1,4 @@
-"""What happened, in the trade's words: an inbound message, or a delivery report.
+"""What happened, in the trade's words: an inbound message, a delivery report, or an alarm.
 
 Nothing here knows a provider, HTTP or Redis.
 """
@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-Trust = Literal["key", "token"]
+Trust = Literal["key", "token", "asked", "own"]
 
 
 class Status(StrEnum):
@@ -57,7 +57,8 @@ class Event:
     """What every event has.
 
     ``id``: 32 hexadecimal digits, the same for every resend. ``received_at``: aware, UTC.
-    ``trust``: how the caller proved itself. ``duplicate_of``: the id of an earlier event with the
+    ``trust``: how the caller proved itself; ``asked`` where we asked the provider, ``own`` for what
+    we noticed ourselves. ``duplicate_of``: the id of an earlier event with the
     same content, where the provider gave nothing to tell them apart. ``replay``: an operator asked
     for this event to be handled once more.
     """
@@ -129,6 +130,24 @@ class DeliveryReport(Event):
         return self.status.final
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm(Event):
+    """Something that somebody should look at.
+
+    ``what`` is a word for code: ``silent``, an account from which nothing came for long. ``text``
+    is a sentence for people, without anybody's number; ``since`` when it began.
+    """
+
+    kind: ClassVar[str] = "alarm"
+
+    what: Literal["silent"] = "silent"
+    text: str = ""
+    since: datetime | None = None
+
+
+AnyEvent = InboundMessage | DeliveryReport | Alarm
+
+
 def event_id(*identity: str | Sequence[str]) -> str:
     """Make the id of an event from what identifies it: 32 hexadecimal digits."""
     text = json.dumps(identity, ensure_ascii=True, separators=(",", ":"))
@@ -156,19 +175,21 @@ def to_json(event: Event) -> str:
     return json.dumps(to_dict(event), separators=(",", ":"))
 
 
-def from_json(text: str | bytes) -> InboundMessage | DeliveryReport:
+def from_json(text: str | bytes) -> AnyEvent:
     """Make the event that `to_json` wrote; whatever the source says is taken as it stands."""
     return from_dict(json.loads(text))
 
 
-def from_dict(data: Mapping[str, Any]) -> InboundMessage | DeliveryReport:
+def from_dict(data: Mapping[str, Any]) -> AnyEvent:
     """Make the event that `to_dict` gave."""
     values = {name: value for name, value in data.items() if name != "kind"}
-    for name in ("received_at", "sent_at", "created_at", "delivered_at"):
+    for name in ("received_at", "sent_at", "created_at", "delivered_at", "since"):
         if values.get(name) is not None:
             values[name] = datetime.fromisoformat(values[name])
     if data["kind"] == DeliveryReport.kind:
         return _report(values)
+    if data["kind"] == Alarm.kind:
+        return Alarm(**values)
     return _message(values)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .events import DeliveryReport, InboundMessage, Trust, from_dict, to_dict
+from .events import AnyEvent, Trust, from_dict, to_dict
 
 _VERSION = 1
 
@@ -33,7 +33,7 @@ class Parcel:
     received_at: datetime
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    events: tuple[InboundMessage | DeliveryReport, ...] = ()
+    events: tuple[AnyEvent, ...] = ()
     alike: Mapping[str, str] = field(default_factory=dict)
     unreadable: str | None = None
 

@@ -20,7 +20,8 @@ from .errors import ConfigurationError
 from .providers.base import Provider
 from .providers.lefoka import Lefoka
 from .providers.smsbox import SMSBox
-from .routing import Router, Table
+from .routing import Router
+from .table import Table
 
 HANDLERS_GROUP = "receiver.handlers"
 PROVIDERS_GROUP = "receiver.providers"

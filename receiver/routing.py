@@ -1,30 +1,32 @@
-"""Which handlers an event goes to: keywords, patterns, fallbacks, and reports by status.
+"""How handlers are registered: by keyword, pattern, conversation, status, and as fallback.
 
-A `Router` is a named list of handlers; a `Table` is all routers of a deployment. Nothing here runs
-a handler.
+A `Router` is a named list of handlers; which of them an event goes to is `table`'s.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from .errors import ConfigurationError
-from .events import DeliveryReport, Event, InboundMessage, Status
+from .events import Alarm, DeliveryReport, InboundMessage, Status
 from .words import first_word, words_in
 
 MessageHandler = Callable[[InboundMessage], str | None]
 Watcher = Callable[[InboundMessage], str | None]  # not object: an async function gives one, too
 ReportHandler = Callable[[DeliveryReport], None]
-Kind = Literal["keyword", "pattern", "fallback", "every", "report"]
+AlarmHandler = Callable[[Alarm], None]
+Kind = Literal[
+    "opted_out", "opted_in", "expects", "keyword", "pattern", "fallback", "every", "report", "alarm"
+]
 
 M = TypeVar("M", bound=MessageHandler)
 W = TypeVar("W", bound=Watcher)
 R = TypeVar("R", bound=ReportHandler)
+A = TypeVar("A", bound=AlarmHandler)
 
 DEFAULT_TIMEOUT = 60
 
@@ -57,6 +59,7 @@ class Handler:
     words: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
     statuses: frozenset[Status] = frozenset()
+    expected: str | None = None
     provider: str | None = None
     account: str | None = None
     retries: int | None = None
@@ -65,15 +68,7 @@ class Handler:
     @property
     def replies(self) -> bool:
         """Tell whether the returned text is the reply SMS."""
-        return self.kind in ("keyword", "pattern", "fallback")
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A handler that takes an event, and the event with the pattern's groups filled in."""
-
-    handler: Handler
-    event: Event
+        return self.kind not in ("every", "report", "alarm")
 
 
 class Router:
@@ -137,6 +132,42 @@ class Router:
             ) from error
         return self._decorator("pattern", options, pattern=compiled)
 
+    def expects(self, name: str, **options: Unpack[Options]) -> Callable[[M], M]:
+        """Take the next message of a conversation that expects this; see `conversation`.
+
+        It comes before keywords and patterns, and after opt-outs.
+
+        >>> router = Router("orders")
+        >>> @router.expects("size")
+        ... def size(message: InboundMessage) -> str:
+        ...     return f"Size {message.text}, then."
+        """
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{self!r}.expects({name!r}): a name is of letters, digits, - and _, 64 at most"
+            )
+        return self._decorator("expects", options, expected=name)
+
+    def opted_out(self, **options: Unpack[Options]) -> Callable[[M], M]:
+        """Take the messages by which somebody opted out, such as STOP; the reply is the last one.
+
+        >>> router = Router("optout")
+        >>> @router.opted_out()
+        ... def stop(message: InboundMessage) -> str:
+        ...     return "You will get no more messages."
+        """
+        return self._decorator("opted_out", options)
+
+    def opted_in(self, **options: Unpack[Options]) -> Callable[[M], M]:
+        """Take the messages by which somebody opted in again, such as START.
+
+        >>> router = Router("optout")
+        >>> @router.opted_in()
+        ... def start(message: InboundMessage) -> str:
+        ...     return "You will get messages again."
+        """
+        return self._decorator("opted_in", options)
+
     def fallback(self, **options: Unpack[Options]) -> Callable[[M], M]:
         """Take the messages that no keyword and no pattern took.
 
@@ -172,6 +203,16 @@ class Router:
             raise ConfigurationError(f"{self!r}.report(): {error}; there are {known}") from error
         return self._decorator("report", options, statuses=wanted)
 
+    def alarm(self, **options: Unpack[Options]) -> Callable[[A], A]:
+        """Take what somebody should look at: an account that fell silent.
+
+        >>> router = Router("pager")
+        >>> @router.alarm()
+        ... def page(alarm: Alarm) -> None:
+        ...     pass
+        """
+        return self._decorator("alarm", options)
+
     def _decorator(self, kind: Kind, options: Options, **what: Any) -> Callable[[Any], Any]:
         given: Any = {name: value for name, value in options.items() if value is not None}
         unknown = ", ".join(given.keys() - Options.__optional_keys__)
@@ -185,84 +226,11 @@ class Router:
             _check_options(name, given)
             handler = Handler(name=name, function=function, kind=kind, **what, **given)
             if any(known.name == name for known in self.handlers):
-                raise _two_of_one_name(name)
+                raise two_of_one_name(name)
             self.handlers.append(handler)
             return function
 
         return register
-
-
-Guard = Callable[[Handler], AbstractContextManager[object]]
-
-
-class Table:
-    """All handlers of a deployment, in order. Two of one name are a `ConfigurationError`."""
-
-    def __init__(self, routers: Iterable[Router] = ()) -> None:
-        self._handlers: dict[str, Handler] = {}
-        for router in dict.fromkeys(routers):
-            for handler in router.handlers:
-                if handler.name in self._handlers:
-                    raise _two_of_one_name(handler.name)
-                self._handlers[handler.name] = handler
-
-    def __iter__(self) -> Iterator[Handler]:
-        return iter(self._handlers.values())
-
-    def get(self, name: str) -> Handler | None:
-        """Give the handler of that name."""
-        return self._handlers.get(name)
-
-    def match(self, event: Event, guard: Guard = lambda _: nullcontext()) -> list[Match]:
-        """Give the handlers that take an event: all reports and watchers, and one that answers.
-
-        ``guard`` is entered round each pattern: it limits the time, and may swallow what is
-        raised, which makes that pattern one that does not match.
-        """
-        if isinstance(event, DeliveryReport):
-            reports = self._open_to(event, "report")
-            return [Match(h, event) for h in reports if event.status in (h.statuses or Status)]
-        if not isinstance(event, InboundMessage):
-            return []
-        watchers = [Match(handler, event) for handler in self._open_to(event, "every")]
-        winner = self._winner(event, guard)
-        return [winner, *watchers] if winner else watchers
-
-    def _winner(self, message: InboundMessage, guard: Guard) -> Match | None:
-        for handler in self._open_to(message, "keyword", "pattern"):
-            match = self._try(handler, message, guard)
-            if match is not None:
-                return match
-        return next((Match(h, message) for h in self._open_to(message, "fallback")), None)
-
-    def _try(self, handler: Handler, message: InboundMessage, guard: Guard) -> Match | None:
-        if handler.pattern is None:
-            found = first_word(message.text) in handler.words
-            return Match(handler, message) if found else None
-        grouped = None
-        with guard(handler):
-            grouped = _grouped(handler.pattern, message)
-        return Match(handler, grouped) if grouped else None
-
-    def _open_to(self, event: Event, *kinds: Kind) -> Iterator[Handler]:
-        for handler in self:
-            if handler.kind in kinds and (
-                handler.provider in (None, event.provider)
-                and handler.account in (None, event.account)
-            ):
-                yield handler
-
-
-def refill(handler: Handler, event: Event) -> Event:
-    """Give the event as the handler's own pattern sees it, groups and all."""
-    if handler.pattern is None or not isinstance(event, InboundMessage):
-        return event
-    return _grouped(handler.pattern, event) or event
-
-
-def _grouped(pattern: re.Pattern[str], message: InboundMessage) -> InboundMessage | None:
-    match = pattern.match(message.text.strip())
-    return replace(message, groups=match.groupdict()) if match else None
 
 
 def _check_function(function: Callable[[Any], object], name: str) -> None:
@@ -296,5 +264,6 @@ def _wrong(name: str, what: str) -> ConfigurationError:
     return ConfigurationError(f"handler {name}: {what}")
 
 
-def _two_of_one_name(name: str) -> ConfigurationError:
+def two_of_one_name(name: str) -> ConfigurationError:
+    """Make the error for two handlers that could not be told apart."""
     return _wrong(name, "there are two of this name; rename one, or the router of one")

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from receiver import ConfigurationError, InboundMessage, Receiver, Router, Status
-from receiver.routing import Table
+from receiver.table import Table
 from receiver.testing import inbound, report
 
 MakeApp = Callable[..., Flask]

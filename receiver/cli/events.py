@@ -15,7 +15,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from ..events import InboundMessage, to_dict
+from ..events import Alarm, InboundMessage, to_dict
 from ..msisdn import mask
 from ..store.journal import Record
 from ..words import printable
@@ -118,6 +118,8 @@ def line(record: Record, *, reveal: bool) -> str:
     if isinstance(event, InboundMessage):
         text = repr(event.text) if reveal else f"({len(event.text)} characters)"
         what = f"message {show(event.sender)} → {show(event.recipient)} {text}"
+    elif isinstance(event, Alarm):
+        what = f"alarm   {event.what}"
     else:
         late = " (late)" if event.stale else ""
         what = f"report  {show(event.recipient)} {event.status}{late}"

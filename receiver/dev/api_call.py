@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.wrappers import Request
@@ -11,11 +11,16 @@ from werkzeug.wrappers import Request
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, the provider's ``credentials`` (secret by key) and the account's ``balance``."""
+    """A request, the provider's ``credentials`` (secret by key) and the account's ``balance``.
+
+    ``sent``: what the provider took so far, oldest first, to be read and changed: see
+    `ProviderApi`.
+    """
 
     request: Request
     credentials: Mapping[str, str]
     balance: int
+    sent: Sequence[dict[str, Any]] = ()
 
     @property
     def basic(self) -> tuple[str, str] | None:
@@ -32,6 +37,7 @@ class Outcome:
 
     body: Any
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
     sms: Mapping[str, Any] | None = None
     credit: int = 0
 
@@ -39,7 +45,8 @@ class Outcome:
 class Refusal(Exception):
     """The API's own error."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.body = body
+        self.headers = headers or {}
         super().__init__(f"HTTP {status}")

@@ -29,6 +29,11 @@ _MSISDN = re.compile(r"27[0-9]{9}", re.ASCII)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
+def takes(path: str) -> bool:
+    """Tell whether a path is one of this API; unknown ones get its errors, too."""
+    return True
+
+
 def answer(call: Call) -> Outcome:
     """Answer one request; raises `Refusal`."""
     path, method = call.request.path, call.request.method

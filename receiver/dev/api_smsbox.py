@@ -57,6 +57,11 @@ _SENT = """{{
   }}"""
 
 
+def takes(path: str) -> bool:
+    """Tell whether a path is one of this API."""
+    return path.startswith(f"{_ROOT}/")
+
+
 def answer(call: Call) -> Outcome:
     """Answer one request; raises `Refusal`."""
     path, method = call.request.path, call.request.method

@@ -27,21 +27,23 @@ _CREDITS = 10_000
 
 _log = logging.getLogger(__name__)
 
-_APIS = {api_lefoka.NAME: api_lefoka.answer, api_smsbox.NAME: api_smsbox.answer}
+# Each knows its own paths; the first that takes one answers, and the last takes all.
+_APIS = (api_smsbox, api_lefoka)
 
 
 class ProviderApi:
     """``sent`` is what was taken, oldest first; ``balance`` the credits left at each provider.
 
     ``credentials``: for each provider, the secret of each API key. An entry of ``sent`` has
-    ``provider``, ``to`` (a list), ``text``, ``source``, ``client_reference`` and ``message_id``.
+    ``provider``, ``to`` (a list), ``text``, ``source``, ``client_reference`` and ``message_id``,
+    and what its provider keeps beside; a ``status`` may be set, to have it reported.
     """
 
     def __init__(self, credentials: Mapping[str, Mapping[str, str]]) -> None:
         self._credentials = credentials
         self._lock = threading.Lock()
         self.sent: list[dict[str, Any]] = []
-        self.balance = dict.fromkeys(_APIS, _CREDITS)
+        self.balance = dict.fromkeys((api.NAME for api in _APIS), _CREDITS)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -50,17 +52,19 @@ class ProviderApi:
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        name = api_smsbox.NAME if request.path.startswith("/api/sms/") else api_lefoka.NAME
+        api = next(api for api in _APIS if api.takes(request.path))
+        name = api.NAME
         with self._lock:
-            call = Call(request, self._credentials.get(name, {}), self.balance[name])
+            kept = [sms for sms in self.sent if sms["provider"] == name]
+            call = Call(request, self._credentials.get(name, {}), self.balance[name], kept)
             try:
-                outcome: Outcome = _APIS[name](call)
+                outcome: Outcome = api.answer(call)
             except Refusal as refusal:
-                return _response(refusal.status, refusal.body)
+                return _response(refusal.status, refusal.body, refusal.headers)
             if outcome.sms is not None:
                 self.sent.append({"provider": name, **outcome.sms})
                 self.balance[name] -= outcome.credit
-        return _response(outcome.status, outcome.body)
+        return _response(outcome.status, outcome.body, outcome.headers)
 
 
 @contextmanager
@@ -83,6 +87,6 @@ class _Quiet(WSGIRequestHandler):
         _log.debug(message, *args)
 
 
-def _response(status: int, body: Any) -> Response:
+def _response(status: int, body: Any, headers: Mapping[str, str]) -> Response:
     text = body if isinstance(body, str) else json.dumps(body, indent=1)
-    return Response(text, status, content_type="application/json")
+    return Response(text, status, headers=dict(headers), content_type="application/json")

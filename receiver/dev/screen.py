@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..events import InboundMessage
+from ..events import Alarm, InboundMessage
 from ..store.journal import Journal, Record
 from ..words import printable
 
@@ -133,6 +133,8 @@ def _what(record: Record) -> str:
         to = f" to {event.recipient}" if event.recipient else ""
         again = ", which looks like an earlier one" if event.duplicate_of else ""
         return f"SMS from {sender}{to}: {event.text}{again}"
+    if isinstance(event, Alarm):
+        return f"alarm: {event.text}"
     id_ = event.message_id or "-"
     short = id_ if len(id_) <= _LONGEST_ID else f"{id_[:_LONGEST_ID]}…"
     return f"report: {event.recipient} {event.status} (message {short})"

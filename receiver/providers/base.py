@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -24,8 +24,19 @@ from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
 from ..msisdn import normalise
 from ..security import Door, WebhookRequest
 from .payload import Payload, decode, number
+from .sms import Asked, Balance, Sent, Sms
 
-__all__ = ["Ack", "Provider", "Received", "Sent", "Sms", "Stamp", "WebhookRequest"]
+__all__ = [
+    "Ack",
+    "Asked",
+    "Balance",
+    "Provider",
+    "Received",
+    "Sent",
+    "Sms",
+    "Stamp",
+    "WebhookRequest",
+]
 
 
 _log = logging.getLogger(__name__)
@@ -53,28 +64,6 @@ class Received:
     trust: Trust = "key"
     alike: Mapping[str, str] = field(default_factory=dict)
     unreadable: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sms:
-    """An SMS to send: numbers in E.164, ``source`` the sender ID or number it comes from.
-
-    ``key`` is the same for every attempt at this SMS and for no other.
-    """
-
-    recipients: tuple[str, ...]
-    text: str
-    key: str
-    source: str | None = None
-    client_reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """The provider took the SMS: its id for it, if it gave one, and the credits it cost."""
-
-    message_id: str | None
-    credit: str | None = None
 
 
 class Stamp:
@@ -122,11 +111,20 @@ class Stamp:
 
 
 class Provider(ABC):
-    """One account at a provider. Subclasses set ``name``, and give `parse`, `ack` and `send`."""
+    """One account at a provider. Subclasses set ``name``, and give `parse`, `ack` and `send`.
+
+    ``pushes``: it calls back at all. ``is_polled``: what became of an SMS is learned by `status`
+    alone. ``has_history``: it lists what was sent, see `history`. ``is_idempotent``: two requests
+    of one `Sms.key` are one SMS. ``can_find``: it can be asked whether it got an SMS, see `find`.
+    """
 
     name: ClassVar[str]
     region: ClassVar[str | None] = None
     pushes: ClassVar[bool] = True
+    is_polled: ClassVar[bool] = False
+    has_history: ClassVar[bool] = False
+    is_idempotent: ClassVar[bool] = False
+    can_find: ClassVar[bool] = False
     account_schema: ClassVar[type[AccountSchema]] = AccountSchema
 
     def __init__(self, account: Account, door: Door) -> None:
@@ -167,6 +165,33 @@ class Provider(ABC):
         raise PermanentDeliveryError(
             f"{self.name} does not send", mend="Return None from handlers of this account."
         )
+
+    def balance(self) -> Balance:
+        """Ask what is left on the account; raises `DeliveryError`."""
+        raise PermanentDeliveryError(f"{self.name} tells no balance")
+
+    def status(self, asked: Asked, stamp: Stamp) -> tuple[DeliveryReport, ...]:
+        """Ask what became of an SMS: a report for each recipient that something is known of.
+
+        Raises `DeliveryError`.
+        """
+        raise PermanentDeliveryError(
+            f"{self.name} cannot be asked for a status", mend="Its delivery reports tell, if any."
+        )
+
+    def find(self, sms: Sms, since: datetime) -> Sent | None:
+        """Ask whether an SMS arrived whose answer was lost; ``since``: when it was sent, or before.
+
+        ``None`` where the provider does not have it. Raises `DeliveryError`.
+        """
+        raise PermanentDeliveryError(f"{self.name} cannot be asked what it got")
+
+    def history(self, since: datetime, stamp: Stamp) -> Iterator[InboundMessage | DeliveryReport]:
+        """List what the provider knows of since a time, as the events that webhooks would bring.
+
+        Raises `DeliveryError`.
+        """
+        raise PermanentDeliveryError(f"{self.name} does not list what was sent")
 
     def salvage(self, body: bytes) -> Payload:
         """Give what the ack needs out of a body that could not be decoded."""

@@ -1,13 +1,18 @@
 """The way out: one HTTP client for an account, with time-outs and one place for its errors.
 
 What went wrong before the request left is temporary; what went wrong after it is uncertain, since
-the provider may have acted on it. TLS is always verified. No body, key or number is logged.
+the provider may have acted on it. TLS is always verified. No body, key or number is logged: httpx
+logs whole URLs, some of which carry credentials, so it is kept quiet while a request is ours.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -31,6 +36,9 @@ _LOOK_IT_UP = "Look it up at the provider before sending it again."
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
+_ours: ContextVar[bool] = ContextVar("a request of ours", default=False)
+
+
 class Wire:
     """Requests to one API address; ``transport`` stands in for the network in tests."""
 
@@ -51,14 +59,27 @@ class Wire:
         method: str,
         path: str,
         *,
+        params: Mapping[str, str] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        asks: bool = False,
     ) -> httpx.Response:
-        """Send one request; raises `DeliveryError` where no answer came, whatever the answer."""
+        """Send one request; raises `DeliveryError` where no answer came, whatever the answer.
+
+        ``asks``: it changes nothing at the provider, so a lost answer is temporary.
+        """
+        quiet = _ours.set(True)
         try:
             return self._connected().request(
-                method, path, json=json, content=content, headers=dict(headers or {})
+                method,
+                path,
+                params=dict(params) if params else None,
+                json=json,
+                data=dict(form) if form else None,
+                content=content,
+                headers=dict(headers or {}),
             )
         except _NEVER_LEFT as error:
             raise TemporaryDeliveryError(
@@ -66,10 +87,12 @@ class Wire:
                 mend="Check the network and the account's base_url.",
             ) from error
         except httpx.RequestError as error:
-            raise UncertainDeliveryError(
-                f"the provider's answer was lost ({type(error).__name__})",
-                mend=_LOOK_IT_UP,
-            ) from error
+            reason = f"the provider's answer was lost ({type(error).__name__})"
+            if asks:
+                raise TemporaryDeliveryError(reason) from error
+            raise UncertainDeliveryError(reason, mend=_LOOK_IT_UP) from error
+        finally:
+            _ours.reset(quiet)
 
     def _connected(self) -> httpx.Client:
         """Make the client on first use, and anew in a forked process."""
@@ -108,6 +131,22 @@ def delivery_error(
         return UncertainDeliveryError(from_provider, code=code, mend=_LOOK_IT_UP)
     if not temporary:
         return PermanentDeliveryError(from_provider, code=code, mend=mend)
-    after = response.headers.get("retry-after", "")
-    seconds = float(after) if after.isdecimal() else None
-    return TemporaryDeliveryError(from_provider, code=code, mend=mend, retry_after=seconds)
+    after = retry_after(response)
+    return TemporaryDeliveryError(from_provider, code=code, mend=mend, retry_after=after)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Give the seconds of a ``Retry-After``, which may be a date; ``None`` without one to come."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    seconds = (aware - datetime.now(UTC)).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+logging.getLogger("httpx").addFilter(lambda record: not _ours.get())

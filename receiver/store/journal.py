@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, cast
 
-from ..events import DeliveryReport, InboundMessage, from_json
+from ..events import AnyEvent, DeliveryReport, from_json
 from .connection import Connection
 from .queue import Job, rq_time
 
@@ -32,7 +32,7 @@ _LOOKED_AT = 20_000
 class Record:
     """All that is known of one event; ``raw`` and texts are for people who may see them."""
 
-    event: InboundMessage | DeliveryReport
+    event: AnyEvent
     raw: bytes | None = field(default=None, repr=False)
     raw_in: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -206,9 +206,7 @@ def _record(data: Mapping[bytes, bytes]) -> Record | None:
     )
 
 
-def _marked(
-    event: InboundMessage | DeliveryReport, data: Mapping[bytes, bytes]
-) -> InboundMessage | DeliveryReport:
+def _marked(event: AnyEvent, data: Mapping[bytes, bytes]) -> AnyEvent:
     """Say of an event what only its place among the others tells."""
     duplicate_of = data.get(b"duplicate_of")
     if duplicate_of is not None:

@@ -16,6 +16,9 @@ from ..signing import Seal
 
 QUEUES = ("messages", "reports", "sends")
 
+# The queue of each kind of event.
+_QUEUE_OF = {"message": "messages", "report": "reports", "alarm": "reports"}
+
 # The functions that a worker runs, by name: the web side must not import them.
 ROUTE = "receiver.jobs.route"
 RUN = "receiver.jobs.run"
@@ -76,12 +79,12 @@ class JobMaker:
 
     def route(self, event_id: str, kind: str) -> Job:
         """Give the job that finds an event's handlers; ``kind`` is ``message`` or ``report``."""
-        return self._job(f"route-{event_id}", f"{kind}s", Call(ROUTE, event_id))
+        return self._job(f"route-{event_id}", _QUEUE_OF[kind], Call(ROUTE, event_id))
 
     def run(self, event_id: str, kind: str, handler: str) -> Job:
         """Give the job that runs one handler for one event."""
         name = f"run-{event_id}-{_plain(handler)}"
-        return self._job(name, f"{kind}s", Call(RUN, event_id, handler))
+        return self._job(name, _QUEUE_OF[kind], Call(RUN, event_id, handler))
 
     def send(self, event_id: str, handler: str) -> Job:
         """Give the job that sends the reply of one handler to one event."""
