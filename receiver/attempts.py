@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from uuid import uuid4
 
 from .errors import RetryLater, TemporaryDeliveryError
-from .events import Event
+from .events import AnyEvent
 from .limits import time_limit
 from .routing import Handler
 from .table import refill
+
+# While a handler runs: this attempt at it, and what it is an attempt at, as (event, handler).
+run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
+at_work: ContextVar[tuple[str, str] | None] = ContextVar("at_work", default=None)
 
 _BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
 
@@ -46,13 +52,16 @@ class Turn:
     patience: float = 0.0
 
 
-def call_within(handler: Handler, event: Event) -> object:
+def call_within(handler: Handler, event: AnyEvent) -> object:
     """Run a handler within its time; a process that it forked must not go on as a worker."""
     pid = os.getpid()
+    run, work = run_id.set(uuid4().hex), at_work.set((event.id, handler.name))
     try:
         with time_limit(handler.timeout):
             return handler.function(refill(handler, event))
     finally:
+        run_id.reset(run)
+        at_work.reset(work)
         if os.getpid() != pid:
             os._exit(0)
 

@@ -160,6 +160,7 @@ class Clerk:
         keys += [f"rq:scheduled:{self.queue}", f"rq:failed:{self.queue}"]
         keys += [f"{self._maker.namespace}:event:{event_id}"]
         args: list[Any] = [job_id, _how(verdict), "" if call is None else call.entry(self.queue)]
+        args.append("" if call is None else self._maker.lane_key(call))
         args += [now + (verdict.delay or 0), self._retention, now + self._retention]
         for name, value in ended.items():
             args += [name, value]

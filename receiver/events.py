@@ -102,6 +102,11 @@ class InboundMessage(Event):
     custom: Mapping[str, Any] = field(default_factory=dict, hash=False)
     groups: Mapping[str, str | None] = field(default_factory=dict, hash=False)
 
+    @property
+    def contact(self) -> tuple[str, ...]:
+        """Whose conversation this is: the sender, or all who may have written; sorted."""
+        return (self.sender,) if self.sender is not None else tuple(sorted(self.candidates))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport(Event):

@@ -17,6 +17,7 @@ from flask import Blueprint, Flask, current_app
 from . import jobs, worker
 from .accounts import Account
 from .cli import receiver_commands
+from .dispatch import Dispatch
 from .errors import ConfigurationError
 from .events import Status
 from .handling import Handling
@@ -93,6 +94,7 @@ class Deployment:
             outbox=self.outbox,
             jobs=self.jobs,
             loaded=self.loaded,
+            dispatch=Dispatch(table=self.loaded.table),
             handling=Handling(
                 journal=self.journal,
                 outbox=self.outbox,

@@ -16,7 +16,7 @@ from typing import Any
 
 from .attempts import DONE, HELD, Turn, Verdict, call_within, delay_before_next
 from .errors import GiveUp, RetryLater, without_values
-from .events import Event
+from .events import AnyEvent
 from .limits import TimeUp
 from .outbox import Outbox
 from .routing import Handler
@@ -101,7 +101,7 @@ class Handling:
 
     def _succeeded(
         self,
-        event: Event,
+        event: AnyEvent,
         handler: Handler,
         running: Mapping[str, Any],
         answer: object,
@@ -128,7 +128,7 @@ class Handling:
 
     def _failed(
         self,
-        event: Event,
+        event: AnyEvent,
         handler: Handler,
         running: Mapping[str, Any],
         error: BaseException,

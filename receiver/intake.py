@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from .accounts import Account
 from .errors import Unreadable
-from .events import DeliveryReport, Event, event_id, to_json
+from .events import AnyEvent, DeliveryReport, Event, InboundMessage, event_id, to_json
 from .outage import Outage
 from .parcel import Parcel
 from .providers.base import Provider, Received, WebhookRequest
@@ -38,7 +38,10 @@ _INTAKES: WeakSet[Intake] = WeakSet()
 
 
 class Intake:
-    """Accept what providers push; ``afterwards`` runs when something new was accepted."""
+    """Accept what providers push; ``afterwards`` runs when something new was accepted.
+
+    ``asked`` tells of a text whether it is an opt-out or an opt-in.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Intake:
         retention: int,
         spool: Spool,
         afterwards: Callable[[], None] | None = None,
+        asked: Callable[[str], str | None] = lambda text: None,
     ) -> None:
         self._connection = connection
         self.home = (jobs.namespace, connection.place)
@@ -55,6 +59,7 @@ class Intake:
         self._jobs = jobs
         self._spool = spool
         self._afterwards = afterwards
+        self._asked = asked
         self.outage = Outage(connection, spool, self.take_from_spool, f"{self._namespace}:probe")
         _INTAKES.add(self)
 
@@ -84,6 +89,28 @@ class Intake:
             self._quarantine(parcel, parcel.unreadable)
             return 0
         return self._accept(parcel)
+
+    def take(self, account: Account, events: Sequence[AnyEvent], body: bytes = b"") -> int:
+        """Put events that no webhook brought on the same way; gives how many were new.
+
+        They were asked for, or noticed by us: their ``trust`` says so. Raises `RedisError`.
+        """
+        if not events:
+            return 0
+        fresh = self._accept(
+            Parcel(
+                home=self.home,
+                account=account.name,
+                provider=account.provider,
+                trust=events[0].trust,
+                received_at=events[0].received_at,
+                body=body,
+                events=tuple(events),
+            )
+        )
+        if fresh and self._afterwards is not None:
+            self._afterwards()
+        return fresh
 
     def replay(self, found: Quarantined, provider: Provider) -> int:
         """Read a body of the quarantine again and queue its events; gives how many were new.
@@ -145,15 +172,22 @@ class Intake:
     def _accept(self, parcel: Parcel) -> int:
         """One script for everything: neither a crash nor a resend can come between its parts."""
         args: list[Any] = [self._namespace, self._retention, _milliseconds(parcel), rq_time()]
-        args += [parcel.body, json.dumps(dict(parcel.headers))]
+        asked = "asked" if parcel.trust == "asked" else ""
+        args += [parcel.body, json.dumps(dict(parcel.headers)), asked]
         for event in parcel.events:
-            job = self._jobs.route(event.id, event.kind)
+            job = self._jobs.route(event.id, event.kind, self._lane(event))
             args += [event.id, to_json(event), parcel.alike.get(event.id, "")]
             args += [*_outcome(event), *job.args()]
         keys = [f"{self._namespace}:events", self._jobs.ledger]
         fresh: int = sum(self._connection.run_durably("accept", keys, args))
         _log.debug("event=accepted events=%d new=%d", len(parcel.events), fresh)
         return fresh
+
+    def _lane(self, event: AnyEvent) -> str | None:
+        """Name whose messages are handled in turn; who says STOP waits for nothing else."""
+        if not isinstance(event, InboundMessage) or not event.contact:
+            return None
+        return self._jobs.lane(event.account, event.contact, self._asked(event.text) or "")
 
     def _quarantine(self, parcel: Parcel, reason: str) -> None:
         body_id = event_id(parcel.account, "quarantine", parcel.body.hex())
@@ -189,12 +223,13 @@ def _parcel(
     )
 
 
-def _outcome(event: Event) -> tuple[str, str]:
-    """Name the message and recipient that a report is about, and say whether it is final."""
+def _outcome(event: Event) -> tuple[str, str, str]:
+    """Name the message and recipient that a report is about, its word, and whether it is final."""
     if not isinstance(event, DeliveryReport) or event.message_id is None:
-        return "", "0"
+        return "", "", "0"
     name = event_id(event.account, "outcome", event.message_id, event.recipient)
-    return name, "1" if event.final else "0"
+    word = event.provider_status.strip().lower() or str(event.status)
+    return name, word, "1" if event.final else "0"
 
 
 def _milliseconds(parcel: Parcel) -> int:

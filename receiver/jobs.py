@@ -10,21 +10,23 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app
 
 from .attempts import DONE, HELD, Turn, Verdict, delay_before_next
+from .dispatch import Dispatch
 from .errors import DeliveryError, TemporaryDeliveryError, UncertainDeliveryError
-from .events import InboundMessage
+from .events import AnyEvent, InboundMessage
 from .handling import Handling, gone
 from .limits import TimeUp, time_limit
 from .outbox import Draft, Outbox
 from .plugins import Loaded
 from .routing import Handler
 from .store.journal import HANDLER, ROUTED, Journal, Record, now_iso
-from .store.queue import JobMaker
+from .store.queue import Job, JobMaker
+from .table import Match
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Desk:
     outbox: Outbox
     jobs: JobMaker
     loaded: Loaded
+    dispatch: Dispatch
     handling: Handling
 
     def route(self, turn: Turn, event_id: str) -> Verdict:
@@ -70,24 +73,45 @@ class Desk:
         record = self.journal.load(event_id)
         if record is None:
             return gone(event_id)
-        if record.routed is not None:
-            return DONE
-        in_hand = _in_hand(record)
-        if turn.deaths >= _MOST_DEATHS and in_hand is not None:
-            return self.handling.poison(record, in_hand, turn.deaths)
-        stuck: list[str] = []
-        matches = self.loaded.table.match(record.event, self._pattern_guard(event_id, stuck))
-        if self.loaded.failures and all(match.handler.kind == "every" for match in matches):
-            return self._wait_for_plugin(record, [match.handler.name for match in matches])
+        begun = _begun(record)
+        if turn.deaths >= _MOST_DEATHS and _open(record, begun):
+            return self.handling.poison(record, begun or ROUTING, turn.deaths)
+        if begun is not None:
+            return self._attempt(record, begun, turn)
+        return DONE if record.routed is not None else self._route(record, turn)
+
+    def _route(self, record: Record, turn: Turn) -> Verdict:
+        """Run the one handler that answers here, within its contact's lane; queue the others."""
+        event, stuck = record.event, list[str]()
+        matches = self.dispatch.matches(event, self._pattern_guard(event.id, stuck))
+        watching = [match for match in matches if not match.handler.replies]
+        if self.loaded.failures and len(watching) == len(matches):
+            return self._wait_for_plugin(record, [match.handler.name for match in watching])
+        alone = len(matches) == 1 and (matches != watching or event.kind != "message")
         # after a pattern that took too long, a retry must not come by here again
-        if len(matches) == 1 and not stuck:
-            return self.handling.attempt(record, matches[0].handler, turn)
+        if alone and not stuck and not record.handlers:
+            return self.handling.attempt(self._fresh(record, matches), matches[0].handler, turn)
         names = [match.handler.name for match in matches]
-        jobs = [self.jobs.run(event_id, record.event.kind, name) for name in names]
-        self.journal.note(event_id, ROUTED, {"to": names, "at": now_iso()}, once=True, then=jobs)
+        winner = next((match.handler.name for match in matches if match.handler.replies), None)
+        jobs = [self._watch(event, name) for name in names if name != winner]
+        routed = {"to": names, "at": now_iso()} | ({"winner": winner} if winner else {})
+        self.journal.note(event.id, ROUTED, routed, once=True, then=jobs)
         if not names:
-            _log.info("event=%s kind=%s outcome=unhandled", event_id, record.event.kind)
-        return DONE
+            _log.info("event=%s kind=%s outcome=unhandled", event.id, event.kind)
+        if winner is None:
+            return DONE
+        return self._attempt(self._fresh(record, matches), winner, turn)
+
+    def _fresh(self, record: Record, matches: Sequence[Match]) -> Record:
+        """Give the record with what was learned of its event on the way."""
+        return replace(record, event=matches[0].event)
+
+    def _watch(self, event: AnyEvent, name: str) -> Job:
+        """Make the job of a handler that nobody waits for: a contact's messages stay in order."""
+        lane = None
+        if isinstance(event, InboundMessage) and event.contact:
+            lane = self.jobs.lane(event.account, event.contact, name)
+        return self.jobs.run(event.id, event.kind, name, lane)
 
     def run(self, turn: Turn, event_id: str, name: str) -> Verdict:
         """See `jobs.run`."""
@@ -96,6 +120,9 @@ class Desk:
             return gone(event_id)
         if turn.deaths >= _MOST_DEATHS:
             return self.handling.poison(record, name, turn.deaths)
+        return self._attempt(record, name, turn)
+
+    def _attempt(self, record: Record, name: str, turn: Turn) -> Verdict:
         handler = self.loaded.table.get(name)
         if handler is None:
             return self.handling.postpone(record, name, "there is no handler of this name now")
@@ -149,7 +176,7 @@ class Desk:
         Watchers do not wait.
         """
         fresh = [name for name in watchers if name not in record.handlers]
-        jobs = [self.jobs.run(record.event.id, record.event.kind, name) for name in fresh]
+        jobs = [self._watch(record.event, name) for name in fresh]
         names = ", ".join(failure.name for failure in self.loaded.failures)
         return self.handling.postpone(record, ROUTING, f"handlers failed to load: {names}", jobs)
 
@@ -161,7 +188,8 @@ class Desk:
                     yield
             except TimeUp as error:
                 stuck.append(handler.name)
-                outcome = {"state": "failed", "at": now_iso(), "reason": f"its pattern {error}"}
+                why = f"its pattern {error}"
+                outcome = {"state": "failed", "at": now_iso(), "reason": why, "pattern": True}
                 self.journal.note(event_id, HANDLER + handler.name, outcome)
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
 
@@ -173,7 +201,17 @@ def _for_logs(code: str | None) -> str | None:
     return code if code is None or _CODE.fullmatch(code) else "(not a code)"
 
 
-def _in_hand(record: Record) -> str | None:
-    """Name what was at work in the routing job when its worker died; ``None`` if it had ended."""
-    running = (n for n, v in record.handlers.items() if v.get("state") == "running")
-    return next(running, None if record.handlers else ROUTING)
+def _begun(record: Record) -> str | None:
+    """Name the handler that a routing job runs itself, once that was decided."""
+    if record.routed is not None:
+        return record.routed.get("winner")
+    if ROUTING in record.handlers:
+        return None
+    return next((n for n, found in record.handlers.items() if not found.get("pattern")), None)
+
+
+def _open(record: Record, name: str | None) -> bool:
+    """Tell whether a routing job that cost workers their lives has anything left to do."""
+    if name is None:
+        return record.routed is None
+    return record.handlers.get(name, {}).get("state") not in ("done", "failed")

@@ -53,15 +53,25 @@ class Outage:
         self._watcher: threading.Thread | None = None
         self._tripped = False
         self._looked = 0.0
+        self._behind_since: float | None = None
         _OUTAGES.add(self)
 
     @property
     def open(self) -> bool:
-        """Tell whether requests are to skip Redis: it failed, and somebody looks for its return.
+        """Tell whether requests are to skip Redis: it failed, or earlier ones still wait to go in.
 
         Some servers run no threads; there a request looks for itself, now and then.
         """
-        return self._tripped and time.monotonic() - self._looked < _MOST_BETWEEN_LOOKS
+        if self._spool.behind:
+            if self._behind_since is None:
+                self._behind_since = time.monotonic()
+            self.watch()
+            return self._looks_since(self._behind_since)
+        self._behind_since = None
+        return self._tripped and self._looks_since(0.0)
+
+    def _looks_since(self, begin: float) -> bool:
+        return time.monotonic() - max(self._looked, begin) < _MOST_BETWEEN_LOOKS
 
     def trip(self) -> None:
         """Say that Redis has just failed: from now on requests go to the spool."""
@@ -126,6 +136,7 @@ class Outage:
         return taken != 0
 
     def _take_one(self, parcel: bytes) -> bool:
+        self._looked = time.monotonic()
         with _at_work:
             return self._take(parcel)
 

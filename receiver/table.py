@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .events import Alarm, DeliveryReport, Event, InboundMessage, Status
+from .events import Alarm, AnyEvent, DeliveryReport, InboundMessage, Status
 from .routing import Handler, Kind, Router, two_of_one_name
 from .words import first_word
 
@@ -20,7 +20,7 @@ class Match:
     """A handler that takes an event, and the event with the pattern's groups filled in."""
 
     handler: Handler
-    event: Event
+    event: AnyEvent
 
 
 Guard = Callable[[Handler], AbstractContextManager[object]]
@@ -40,13 +40,18 @@ class Table:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
 
+    @property
+    def expects(self) -> bool:
+        """Tell whether any handler takes part in conversations."""
+        return any(handler.kind == "expects" for handler in self)
+
     def get(self, name: str) -> Handler | None:
         """Give the handler of that name."""
         return self._handlers.get(name)
 
     def match(
         self,
-        event: Event,
+        event: AnyEvent,
         guard: Guard = lambda _: nullcontext(),
         *,
         asked: Asked | None = None,
@@ -63,8 +68,6 @@ class Table:
         if isinstance(event, DeliveryReport):
             reports = self._open_to(event, "report")
             return [Match(h, event) for h in reports if event.status in (h.statuses or Status)]
-        if not isinstance(event, InboundMessage):
-            return []
         watchers = [Match(handler, event) for handler in self._open_to(event, "every")]
         winner = self._named(event, asked, expected) or self._winner(event, guard)
         return [winner, *watchers] if winner else watchers
@@ -96,7 +99,7 @@ class Table:
             grouped = _grouped(handler.pattern, message)
         return Match(handler, grouped) if grouped else None
 
-    def _open_to(self, event: Event, *kinds: Kind) -> Iterator[Handler]:
+    def _open_to(self, event: AnyEvent, *kinds: Kind) -> Iterator[Handler]:
         for handler in self:
             if handler.kind in kinds and (
                 handler.provider in (None, event.provider)
@@ -105,7 +108,7 @@ class Table:
                 yield handler
 
 
-def refill(handler: Handler, event: Event) -> Event:
+def refill(handler: Handler, event: AnyEvent) -> AnyEvent:
     """Give the event as the handler's own pattern sees it, groups and all."""
     if handler.pattern is None or not isinstance(event, InboundMessage):
         return event

@@ -43,6 +43,7 @@ LINES = (
     },
     {"polling", "reconcile"},
     {"intake", "handling", "sweeper"},
+    {"dispatch"},
     {"outage", "outbox", "answerers", "plugins"},
     {"attempts"},
     {"table"},

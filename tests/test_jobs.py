@@ -17,8 +17,10 @@ MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
 
 
-def post(app: Flask, text: str = "hello", transaction: str = "t-1") -> None:
-    body = {"from": "+255712345678", "to": "15000", "transaction_id": transaction}
+def post(
+    app: Flask, text: str = "hello", transaction: str = "t-1", sender: str = "+255712345678"
+) -> None:
+    body = {"from": sender, "to": "15000", "transaction_id": transaction}
     answer = app.test_client().post(
         "/webhooks/smsbox", json={**body, "message": {"text": text}}, auth=(SMSBOX_KEY, "")
     )

@@ -87,8 +87,8 @@ def test_what_waits_is_scheduled_or_in_hand_is_left_alone(
     shop.later = 1
     post(shop.app, "later", "1")
     run_jobs(shop.app)
-    post(shop.app, "waits", "2")
-    post(shop.app, "in hand", "3")
+    post(shop.app, "waits", "2", "+255712345679")
+    post(shop.app, "in hand", "3", "+255712345670")
     redis.hset("rq:worker:w", "name", "w")
     redis.sadd("receiver:claims", "receiver:claims:receiver-messages:w")
     redis.lmove(QUEUE, "receiver:claims:receiver-messages:w", "RIGHT", "LEFT")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, cast
 
-from ..events import AnyEvent, DeliveryReport, from_json
+from ..events import AnyEvent, DeliveryReport, from_json, to_json
 from .connection import Connection
 from .queue import Job, rq_time
 
@@ -112,6 +112,10 @@ class Journal:
             args += [guard, _dump(guard_value), *job.args()]
         keys = [self._key(event_id), self._ledger]
         return Noted(self._connection.run("note", keys, args))
+
+    def rewrite(self, event: AnyEvent) -> None:
+        """Replace what an event says, where more is known of it than when it came."""
+        self._connection.run("rewrite", [self._key(event.id)], [to_json(event)])
 
     def revive(
         self,

@@ -9,9 +9,11 @@ from one of its entries alone the job can be made again.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from .. import events
 from ..signing import Seal
 
 QUEUES = ("messages", "reports", "sends")
@@ -40,25 +42,32 @@ class Job:
     queue: str
     entry: str
     timeout: int = _JOB_TIMEOUT
+    lane: str = ""
 
     def args(self) -> list[str | bytes | int]:
         """Give the job as the scripts take it."""
-        return [self.id, self.data, self.signature, self.queue, self.timeout, self.entry]
+        head = (self.id, self.data, self.signature, self.queue, self.timeout)
+        return [*head, self.entry, self.lane]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a job does: one of our functions, for an event and, but for routing, a handler."""
+    """What a job does: one of our functions, for an event and, but for routing, a handler.
+
+    Jobs of one ``lane`` are run one after the other, in the order in which they were queued.
+    """
 
     function: str
     event_id: str
     handler: str | None = None
+    lane: str | None = None
 
     def entry(self, queue: str) -> str:
         """Give the ledger's entry; ``queue`` tells the kind of event."""
         verb = self.function.rpartition(".")[2]
         kind = "report" if queue.endswith("-reports") else "message"
-        return " ".join(filter(None, [verb, self.event_id, kind, self.handler]))
+        lane = self.lane and f"lane={self.lane}"
+        return " ".join(filter(None, [verb, self.event_id, kind, self.handler, lane]))
 
 
 class JobMaker:
@@ -77,14 +86,21 @@ class JobMaker:
         """Give the full name of one of `QUEUES`."""
         return f"{self.namespace}-{name}"
 
-    def route(self, event_id: str, kind: str) -> Job:
-        """Give the job that finds an event's handlers; ``kind`` is ``message`` or ``report``."""
-        return self._job(f"route-{event_id}", _QUEUE_OF[kind], Call(ROUTE, event_id))
+    def lane(self, account: str, contact: Sequence[str], handler: str = "") -> str:
+        """Name the lane of a contact: what one person writes is handled in the order it came.
 
-    def run(self, event_id: str, kind: str, handler: str) -> Job:
+        ``contact`` is the sender, or all who may be. ``handler``: a lane beside it, of one handler.
+        """
+        return events.event_id(account, "lane", contact, handler)[:16]
+
+    def route(self, event_id: str, kind: str, lane: str | None = None) -> Job:
+        """Give the job that finds an event's handlers; ``kind`` as `events` names it."""
+        return self._job(f"route-{event_id}", _QUEUE_OF[kind], Call(ROUTE, event_id, None, lane))
+
+    def run(self, event_id: str, kind: str, handler: str, lane: str | None = None) -> Job:
         """Give the job that runs one handler for one event."""
         name = f"run-{event_id}-{_plain(handler)}"
-        return self._job(name, _QUEUE_OF[kind], Call(RUN, event_id, handler))
+        return self._job(name, _QUEUE_OF[kind], Call(RUN, event_id, handler, lane))
 
     def send(self, event_id: str, handler: str) -> Job:
         """Give the job that sends the reply of one handler to one event."""
@@ -93,11 +109,13 @@ class JobMaker:
 
     def again(self, entry: str) -> Job | None:
         """Make the job of a ledger's entry anew; ``None`` for what is no entry of ours."""
-        match entry.split(" "):
+        words = entry.split(" ")
+        lane = words.pop().removeprefix("lane=") if words[-1].startswith("lane=") else None
+        match words:
             case ["route", event_id, ("message" | "report") as kind]:
-                return self.route(event_id, kind)
+                return self.route(event_id, kind, lane)
             case ["run", event_id, ("message" | "report") as kind, handler]:
-                return self.run(event_id, kind, handler)
+                return self.run(event_id, kind, handler, lane)
             case ["send", event_id, "message", handler]:
                 return self.send(event_id, handler)
         return None
@@ -106,14 +124,22 @@ class JobMaker:
         """Give what a job does, if it is ours: signed for this very id, and a known function."""
         if not self._seal.holds(job_id, data, signature):
             return None
-        name, _, args, _ = json.loads(data)
-        return Call(name, *args) if len(args) == _ARGUMENTS.get(name) else None
+        name, _, args, options = json.loads(data)
+        if len(args) != _ARGUMENTS.get(name):
+            return None
+        return Call(name, args[0], args[1] if len(args) > 1 else None, options.get("lane"))
+
+    def lane_key(self, call: Call) -> str:
+        """Give the key of the lane that a call is in; empty where it is in none."""
+        return f"{self.namespace}:lane:{call.lane}" if call.lane else ""
 
     def _job(self, name: str, queue: str, call: Call) -> Job:
         args = [call.event_id] if call.handler is None else [call.event_id, call.handler]
-        data = json.dumps([call.function, None, args, {}]).encode("ascii")
+        options = {"lane": call.lane} if call.lane else {}
+        data = json.dumps([call.function, None, args, options]).encode("ascii")
         job_id, queue = f"{self.namespace}-{name}", self.queue(queue)
-        return Job(job_id, data, self._seal.sign(job_id, data), queue, call.entry(queue))
+        signature, entry = self._seal.sign(job_id, data), call.entry(queue)
+        return Job(job_id, data, signature, queue, entry, lane=self.lane_key(call))
 
 
 def rq_time(when: datetime | None = None) -> str:

@@ -24,6 +24,7 @@ from .spool_lock import try_lock, unlock
 _log = logging.getLogger(__name__)
 
 _BATCH = 100
+_BEHIND = "spool.behind"
 
 # AUTOINCREMENT: no number is given twice, so "after this one" means what it says. The index has
 # small entries: counting does not read the parcels.
@@ -113,9 +114,18 @@ class Spool:
             if not entry.settled:
                 batch, self._pending, self._led = self._pending, [], True
         if batch:
+            self._mark()
             self._commit(batch)
         if entry.error is not None:
             raise StorageUnavailable(str(entry.error)) from entry.error
+
+    @property
+    def behind(self) -> bool:
+        """Tell, for the price of a look at the folder, whether callbacks are to queue up here.
+
+        What comes while earlier ones wait goes behind them: that is what keeps them in order.
+        """
+        return (self._file.folder / _BEHIND).exists()
 
     def __len__(self) -> int:
         """Give how many parcels wait."""
@@ -142,7 +152,10 @@ class Spool:
         if lock is None:
             return None
         try:
-            return self._drain(take)
+            taken = self._drain(take)
+            while self._unmark():
+                taken += self._drain(take)
+            return taken
         finally:
             unlock(lock)
 
@@ -160,6 +173,21 @@ class Spool:
     def close(self) -> None:
         """Close the file in this process; the next use opens it again."""
         self._file.close()
+
+    def _mark(self) -> None:
+        """Say that something waits; where the disk does not take that, order is not kept."""
+        if not self.behind:
+            with suppress(OSError):
+                (self._file.folder / _BEHIND).touch()
+
+    def _unmark(self) -> bool:
+        """Say that nothing waits any more, but for what was refused; True where that is not so."""
+        with suppress(OSError):
+            (self._file.folder / _BEHIND).unlink(missing_ok=True)
+        if not self._one("SELECT EXISTS (SELECT 1 FROM parcels WHERE tries = 0)"):
+            return False
+        self._mark()
+        return True
 
     def _one(self, query: str) -> float | None:
         """Ask for one number; ``None`` where there is none, or no file."""

@@ -1,11 +1,14 @@
 -- Accept all events of one callback: record, index and RQ job of each new one, or nothing at all.
 -- KEYS: the index by time, the ledger.
--- ARGV: prefix, retention (s), time (ms), time (RQ's text), raw body, headers, then for each event:
---       id, record, alike or '', outcome or '', final ('1' or '0'), and its job.
+-- ARGV: prefix, retention (s), time (ms), time (RQ's text), raw body, headers, 'asked' or '', then for
+--       each event: id, record, alike or '', outcome or '', word, final ('1' or '0'), and its job.
 -- alike names what an event looks like, outcome the message and recipient that a report is about.
+-- 'asked': we asked the provider for this, so that a report's dates may differ from the webhook's:
+-- the word alone tells whether it came before. So it does for a webhook after asking.
 -- Returns 1 for each new event and 0 for each that was known.
-local PER_EVENT, ALIKE_MS = 11, 120000
+local FIRST, PER_EVENT, ALIKE_MS = 8, 13, 120000
 local prefix, retention, received_ms, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local asked = ARGV[7] ~= ''
 local raw_in = false
 local answer = {}
 
@@ -18,19 +21,34 @@ local function mark_if_alike(key, id, name)
   redis.call('SET', alike, id .. ' ' .. received_ms, 'PX', ALIKE_MS)
 end
 
-local function mark_if_stale(key, name, final)
-  local outcome = prefix .. ':final:' .. name
-  if redis.call('EXISTS', outcome) == 1 then
-    redis.call('HSET', key, 'stale', 1)
-  elseif final == '1' then
-    redis.call('SET', outcome, 1, 'EX', retention)
-  end
+-- Give the id under which an event came before, if it did.
+local function known_as(id, name, word)
+  if redis.call('EXISTS', prefix .. ':event:' .. id) == 1 then return id end
+  if name == '' then return nil end
+  local told = redis.call('HGET', prefix .. ':outcome:' .. name, word)
+  local how, other = string.match(told or '', '^(%S+) (%S+)$')
+  if other and (asked or how == 'asked') then return other end
 end
 
-for i = 7, #ARGV, PER_EVENT do
-  local id, key = ARGV[i], prefix .. ':event:' .. ARGV[i]
-  if redis.call('EXISTS', key) == 1 then
-    redis.call('HINCRBY', key, 'resends', 1)
+local function note_outcome(key, id, name, word, final)
+  local outcome = prefix .. ':outcome:' .. name
+  if redis.call('HEXISTS', outcome, '(final)') == 1 then
+    redis.call('HSET', key, 'stale', 1)
+  elseif final == '1' then
+    redis.call('HSET', outcome, '(final)', 1)
+  end
+  redis.call('HSET', outcome, word, (asked and 'asked ' or 'pushed ') .. id)
+  redis.call('EXPIRE', outcome, retention)
+end
+
+for i = FIRST, #ARGV, PER_EVENT do
+  local id, name, word = ARGV[i], ARGV[i + 3], ARGV[i + 4]
+  local key, known = prefix .. ':event:' .. id, known_as(id, name, word)
+  if known then
+    local record = prefix .. ':event:' .. known
+    if not asked and redis.call('EXISTS', record) == 1 then
+      redis.call('HINCRBY', record, 'resends', 1)
+    end
     answer[#answer + 1] = 0
   else
     redis.call('HSET', key, 'event', ARGV[i + 1])
@@ -41,10 +59,10 @@ for i = 7, #ARGV, PER_EVENT do
       raw_in = id
     end
     if ARGV[i + 2] ~= '' then mark_if_alike(key, id, ARGV[i + 2]) end
-    if ARGV[i + 3] ~= '' then mark_if_stale(key, ARGV[i + 3], ARGV[i + 4]) end
+    if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5]) end
     redis.call('EXPIRE', key, retention)
     redis.call('ZADD', KEYS[1], received_ms, id)
-    enqueue(job_at(i + 5), now, retention, KEYS[2])
+    enqueue(job_at(i + 6), now, retention, KEYS[2])
     answer[#answer + 1] = 1
   end
 end

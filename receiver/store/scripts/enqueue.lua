@@ -4,22 +4,33 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A job takes six arguments: id, data, signature, queue, timeout, entry in the ledger.
+-- A job takes seven arguments: id, data, signature, queue, timeout, entry in the ledger, lane or ''.
 local function job_at(i)
   return {id = ARGV[i], data = ARGV[i + 1], signature = ARGV[i + 2], queue = ARGV[i + 3],
-    timeout = ARGV[i + 4], entry = ARGV[i + 5]}
+    timeout = ARGV[i + 4], entry = ARGV[i + 5], lane = ARGV[i + 6]}
+end
+
+-- A lane is a list of jobs that are run in turn: only its first is queued, the others are deferred.
+-- again: the job may have a place there already.
+local function is_first(job, again)
+  if job.lane == '' then return true end
+  if not (again and redis.call('LPOS', job.lane, job.id)) then
+    redis.call('RPUSH', job.lane, job.id)
+  end
+  return redis.call('LINDEX', job.lane, 0) == job.id
 end
 
 -- Write one RQ job and push it: what RQ's own Queue.enqueue writes, less what it may leave out.
 -- now is RQ's text of the time, ttl is in seconds.
-local function enqueue(job, now, ttl, ledger)
+local function enqueue(job, now, ttl, ledger, again)
+  local first = is_first(job, again)
   redis.call('HSET', 'rq:job:' .. job.id,
     'data', job.data, 'signature', job.signature, 'entry', job.entry,
-    'status', 'queued', 'origin', job.queue, 'created_at', now,
+    'status', first and 'queued' or 'deferred', 'origin', job.queue, 'created_at', now,
     'enqueued_at', now, 'timeout', job.timeout, 'description', job.id,
     'failure_ttl', ttl, 'result_ttl', 0)
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.queue)
-  redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id)
+  if first then redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id) end
   redis.call('ZADD', ledger, now_ms(), job.entry)
 end
 
@@ -32,4 +43,18 @@ local function requeue(id, queue, push, ledger)
   local entry = redis.call('HGET', key, 'entry')
   if entry then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
   return 1
+end
+
+-- Give up a job's place in its lane, and queue the one behind it.
+local function leave(lane, id, ledger)
+  if lane == '' then return end
+  redis.call('LREM', lane, 1, id)
+  local following = redis.call('LINDEX', lane, 0)
+  while following do
+    local found = redis.call('HMGET', 'rq:job:' .. following, 'status', 'origin')
+    if found[1] == 'deferred' then requeue(following, found[2], 'RPUSH', ledger) end
+    if found[1] then return end
+    redis.call('LPOP', lane)
+    following = redis.call('LINDEX', lane, 0)
+  end
 end

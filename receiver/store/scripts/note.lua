@@ -5,7 +5,7 @@
 -- before ('' where it was not there).
 -- A job with a guard field is queued only if that field was not there yet.
 -- Returns 1 if the field was written; 0 if the record is gone; -1 if the mode forbade it.
-local JOBS_FROM, PER_JOB = 7, 8
+local JOBS_FROM, PER_JOB = 7, 9
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if ARGV[3] == 'once' and before ~= '' then return -1 end

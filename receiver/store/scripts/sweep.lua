@@ -4,11 +4,24 @@
 --       its score in the ledger, the event's id, '1' if it was seen in its queue, and the job.
 -- A job whose score has changed has been moved by somebody meanwhile: it is left alone.
 -- Returns how many jobs were queued again, and how many had lost their event.
-local PER_JOB = 9
+local PER_JOB = 10
 local prefix, retention, now = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local claimed = {}
 for _, claims in ipairs(redis.call('SMEMBERS', KEYS[2])) do
   for _, id in ipairs(redis.call('LRANGE', claims, 0, -1)) do claimed[id] = true end
+end
+
+-- Tell whether a job waits behind another one of its lane, which is still there.
+local function waits(job)
+  if job.lane == '' or redis.call('HGET', 'rq:job:' .. job.id, 'status') ~= 'deferred' then
+    return false
+  end
+  local first = redis.call('LINDEX', job.lane, 0)
+  while first and first ~= job.id and redis.call('EXISTS', 'rq:job:' .. first) == 0 do
+    redis.call('LPOP', job.lane)
+    first = redis.call('LINDEX', job.lane, 0)
+  end
+  return first and first ~= job.id
 end
 
 local lost, gone = 0, 0
@@ -20,14 +33,15 @@ for i = 4, #ARGV, PER_JOB do
     if left == -2 then
       gone = gone + 1
       redis.call('ZREM', KEYS[1], job.entry)
+      leave(job.lane, job.id, KEYS[1])
     elseif ARGV[i + 2] == '1' or claimed[job.id]
-        or redis.call('ZSCORE', 'rq:scheduled:' .. job.queue, job.id) then
+        or redis.call('ZSCORE', 'rq:scheduled:' .. job.queue, job.id) or waits(job) then
       redis.call('ZADD', KEYS[1], now_ms(), job.entry)
     else
       lost = lost + 1
       redis.call('ZREM', 'rq:failed:' .. job.queue, job.id)
       redis.call('DEL', 'rq:job:' .. job.id)
-      enqueue(job, now, retention, KEYS[1])
+      enqueue(job, now, retention, KEYS[1], true)
     end
     if left >= 0 and left < retention / 2 then redis.call('EXPIRE', record, retention) end
   end
