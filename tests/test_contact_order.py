@@ -197,13 +197,14 @@ def test_what_comes_after_an_outage_goes_behind_what_waits_in_the_spool(
 ) -> None:
     with own_valkey() as server:
         shop = Shop(lambda **config: make_app(REDIS_URL=url_of(server), **config))
+        another = make_app(REDIS_URL=url_of(server))  # as another web process of this host
         post(shop.app, "0", "0")
         server.stop()
         for number in range(1, 51):
             post(shop.app, str(number), str(number))
         server.start()
         for number in range(51, 60):
-            post(shop.app, str(number), str(number))
+            post(another, str(number), str(number))
         until(lambda: not shop.app.extensions["receiver"].intake.outage.waiting(), "the drain")
         run_jobs(shop.app)
     assert shop.handled == [str(number) for number in range(60)]
