@@ -1,7 +1,7 @@
-"""STOP and START: whoever writes STOP gets nothing more from that account until START.
+"""STOP and START: confirm an opt-out or an opt-in, in the language of the word.
 
-Only words that can mean nothing else are taken. The first registered wins: name this module before
-one of yours whose pattern takes everything.
+That somebody opted out is kept, and held to, without this module too; it only answers. Change the
+texts as you like: each is one SMS, and all but the Arabic ones are in the letters of GSM 03.38.
 """
 
 import logging
@@ -10,15 +10,29 @@ from receiver import InboundMessage, Receiver, Router
 
 router = Router("optout")
 
-STOP_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "OPTOUT", "ARRÊT", "ARRÊTER", "DÉSABONNER")
-START_WORDS = ("START", "UNSTOP", "SUBSCRIBE", "OPTIN")
+STOPPED = {
+    "en": "You will get no more messages. Send START to get them again.",
+    "fr": "Vous ne recevrez plus de messages. Envoyez START pour en recevoir à nouveau.",
+    "pt": "Deixa de receber as nossas mensagens. Envie START para as voltar a receber.",
+    "sw": "Hutapokea tena ujumbe wetu. Tuma START ukitaka kuupokea tena.",
+    "af": "U sal nie meer boodskappe van ons ontvang nie. Stuur START om dit weer te ontvang.",
+    "ar": "لن تصلك رسائل منا بعد الآن. أرسل START لاستلامها من جديد.",
+}
+STARTED = {
+    "en": "You will get messages again. Send STOP to end them.",
+    "fr": "Vous recevrez de nouveau nos messages. Envoyez STOP pour ne plus en recevoir.",
+    "pt": "Volta a receber as nossas mensagens. Envie STOP para deixar de as receber.",
+    "sw": "Utapokea ujumbe wetu tena. Tuma STOP ukitaka kuacha kuupokea.",
+    "af": "U sal weer boodskappe van ons ontvang. Stuur STOP om dit te staak.",
+    "ar": "ستصلك رسائلنا من جديد. أرسل STOP لإيقافها.",
+}
 
 _log = logging.getLogger(__name__)
 
 
-@router.keyword(*STOP_WORDS)
+@router.opted_out()
 def stop(message: InboundMessage) -> str | None:
-    """Hold back all that goes to the sender from now on; this confirmation is the last."""
+    """Confirm that nothing more goes to the sender; this answer is the last."""
     if message.sender is None:
         _log.warning(
             "event=%s account=%s optout=unknown_sender candidates=%d",
@@ -27,14 +41,15 @@ def stop(message: InboundMessage) -> str | None:
             len(message.candidates),
         )
         return None
-    Receiver.current().optouts.add(message)
-    return "You will get no more messages. Send START to get them again."
+    return _in_language(STOPPED, message)
 
 
-@router.keyword(*START_WORDS)
+@router.opted_in()
 def start(message: InboundMessage) -> str | None:
-    """Let messages to the sender leave again."""
-    if message.sender is None:
-        return None
-    Receiver.current().optouts.remove(message)
-    return "You will get messages again. Send STOP to end them."
+    """Confirm that messages to the sender leave again."""
+    return None if message.sender is None else _in_language(STARTED, message)
+
+
+def _in_language(texts: dict[str, str], message: InboundMessage) -> str:
+    language = Receiver.current().settings.consent.language_of(message.text)
+    return texts.get(language, texts["en"])

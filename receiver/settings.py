@@ -16,6 +16,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates
 
 from .accounts import Account, AccountSchema, as_many, split_url
+from .consent import Consent
 from .errors import ConfigurationError
 
 RESERVED_ACCOUNTS = frozenset({"live", "ready", "metrics", "openapi.json", "inbox"})
@@ -45,12 +46,16 @@ SENTINEL_URL = re.compile("".join(part for part, _ in _SENTINEL_PARTS), re.ASCII
 # Braces are doubled, since marshmallow formats its messages.
 _ACCOUNTS_HELP = 'write {{"lefoka": {{"api_key": …, "api_secret": …}}}}, as JSON in the environment'
 
+_OPTOUT_HELP = 'a mapping, as {{"match": "first", "stop": ["HALT"], "language": "fr"}}'
+_LEAST_RECONCILE = 300  # seconds
+
 _PATH = validate.Regexp(
     r"(/[A-Za-z0-9._~-]+)*\Z", error="must be a path as /webhooks, without a slash at its end"
 )
 _WORD = validate.Regexp(
     r"[A-Za-z0-9_-]{1,32}\Z", error="must be letters, digits, - and _ only, 32 at most"
 )
+_LANGUAGE = validate.Regexp(r"[a-z]{2,3}\Z", error="must be a language (ISO 639-1), as fr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,8 @@ class Settings:
     inline: bool
     namespace: str
     proxies: int
+    consent: Consent
+    reconcile: int
 
 
 class _SettingsSchema(Schema):
@@ -95,6 +102,13 @@ class _SettingsSchema(Schema):
     INLINE = fields.Boolean(load_default=False)
     NAMESPACE = fields.String(load_default="receiver", validate=_WORD)
     PROXIES = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=10))
+    OPTOUT = fields.Dict(load_default=dict, error_messages={"invalid": f"must be {_OPTOUT_HELP}"})
+    RECONCILE = fields.Integer(load_default=3600, strict=True)
+
+    @validates("RECONCILE")
+    def _check_reconcile(self, value: int, data_key: str) -> None:
+        if value and value < _LEAST_RECONCILE:
+            raise ValidationError(f"must be {_LEAST_RECONCILE} seconds at least, or 0 for never")
 
     @validates("SPOOL_DIR")
     def _check_spool_dir(self, value: Any, data_key: str) -> None:
@@ -112,6 +126,21 @@ class _SettingsSchema(Schema):
             raise ValidationError(f"must begin with {known}")
         if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
             raise ValidationError("must end with a port and a number, as redis://localhost:6379/0")
+
+
+class _OptOutSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+    match = fields.String(load_default="exact", validate=validate.OneOf(("exact", "first")))
+    stop = fields.Raw(load_default=())
+    start = fields.Raw(load_default=())
+    language = fields.String(load_default="en", validate=_LANGUAGE)
+
+    @validates("stop", "start")
+    def _check_words(self, value: Any, data_key: str) -> None:
+        if not all(isinstance(word, str) for word in as_many(value)):
+            raise ValidationError("must be a list of words")
 
 
 def _check_sentinel_url(url: str) -> None:
@@ -144,6 +173,7 @@ def load_settings(
     accounts = _accounts(data.get("ACCOUNTS") or {}, schemas, problems)
     secret_keys = _secret_keys(data.get("SECRET_KEYS"), config, problems)
     handlers = _names(data.get("HANDLERS"), "RECEIVER_HANDLERS", problems)
+    consent = _consent(data.get("OPTOUT") or {}, problems)
     if problems:
         raise ConfigurationError(problems)
     return Settings(
@@ -159,6 +189,8 @@ def load_settings(
         inline=data["INLINE"],
         namespace=data["NAMESPACE"],
         proxies=data["PROXIES"],
+        consent=consent,
+        reconcile=data["RECONCILE"],
     )
 
 
@@ -211,6 +243,18 @@ def _names(given: Any, where: str, problems: list[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name)
     problems.append(f"{where}: must be a list of import names")
     return ()
+
+
+def _consent(given: Mapping[str, Any], problems: list[str]) -> Consent:
+    try:
+        data = _OptOutSchema().load(given)
+        data.update(stop=as_many(data["stop"]), start=as_many(data["start"]))
+        return Consent(**data)
+    except ValidationError as error:
+        problems += _sentences(error, "OPTOUT.", list(_OptOutSchema._declared_fields))
+    except ConfigurationError as error:
+        problems.append(f"RECEIVER_OPTOUT: {error}")
+    return Consent()
 
 
 def _sentences(error: ValidationError, where: str, known: Sequence[str]) -> list[str]:

@@ -14,6 +14,8 @@ from wire import FakeApi
 
 from handlers import alarm, echo, optout
 from receiver import RetryLater, Status
+from receiver.consent import WORDS
+from receiver.segments import segments
 from receiver.store.journal import Record
 from receiver.testing import inbound, report
 
@@ -57,44 +59,76 @@ def app(make_app: MakeApp, accounts: Any) -> Flask:
     return make_app(HANDLERS=["handlers"], ACCOUNTS=accounts)
 
 
-def test_stop_is_kept_and_start_undoes_it(app: Flask) -> None:
-    optouts = app.extensions["receiver"].optouts
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Stop!", "You will get no more messages. Send START to get them again."),
+        ("ARRET", "Vous ne recevrez plus de messages. Envoyez START pour en recevoir à nouveau."),
+        ("Sair", "Deixa de receber as nossas mensagens. Envie START para as voltar a receber."),
+        ("ACHA", "Hutapokea tena ujumbe wetu. Tuma START ukitaka kuupokea tena."),
+        (
+            "Staak",
+            "U sal nie meer boodskappe van ons ontvang nie. Stuur START om dit weer te ontvang.",
+        ),
+        ("قف", "لن تصلك رسائل منا بعد الآن. أرسل START لاستلامها من جديد."),
+    ],
+)
+def test_an_opt_out_is_confirmed_in_the_language_of_its_word(
+    app: Flask, text: str, answer: str
+) -> None:
     with app.app_context():
-        answer = optout.stop(inbound(account="smsbox", sender=SENDER, text="Stop!"))
-        assert answer == "You will get no more messages. Send START to get them again."
-        assert optouts.find("smsbox", SENDER)["text"] == "Stop!"
-        assert optouts.find("lefoka", SENDER) is None
-        answer = optout.start(inbound(account="smsbox", sender=SENDER, text="start"))
-        assert answer == "You will get messages again. Send STOP to end them."
-        assert optouts.find("smsbox", SENDER) is None
+        assert optout.stop(inbound(text=text)) == answer
+
+
+def test_a_word_of_all_languages_is_confirmed_in_the_one_that_is_set(
+    make_app: MakeApp, accounts: Any
+) -> None:
+    app = make_app(HANDLERS=["handlers"], ACCOUNTS=accounts, OPTOUT={"language": "fr"})
+    with app.app_context():
+        assert optout.stop(inbound(text="STOP")) == optout.STOPPED["fr"]
+        assert optout.start(inbound(text="START")) == optout.STARTED["fr"]
+    app = make_app(HANDLERS=["handlers"], ACCOUNTS=accounts, OPTOUT={"language": "zu"})
+    with app.app_context():
+        assert optout.start(inbound(text="START")) == optout.STARTED["en"]
+
+
+@pytest.mark.parametrize("texts", [optout.STOPPED, optout.STARTED], ids=["stopped", "started"])
+def test_each_confirmation_is_one_sms(texts: dict[str, str]) -> None:
+    assert set(texts) == {word.language for word in WORDS if word.language}
+    found = {language: segments(text) for language, text in texts.items()}
+    assert {language: part.count for language, part in found.items()} == dict.fromkeys(texts, 1)
+    assert {language for language, part in found.items() if part.spoilers} == {"ar"}
 
 
 @pytest.mark.parametrize("handler", [optout.stop, optout.start])
-def test_who_is_not_known_is_neither_answered_nor_opted_out(
-    app: Flask, redis: Any, caplog: pytest.LogCaptureFixture, handler: Any
+def test_who_is_not_known_is_not_answered(
+    app: Flask, caplog: pytest.LogCaptureFixture, handler: Any
 ) -> None:
     several = inbound(sender=None, candidates=("+27637885448", "+27800055555"), text="STOP")
     with app.app_context():
         assert handler(several) is None
-    assert redis.keys("*optouts*") == []
     assert "27637885448" not in caplog.text
     if handler is optout.stop:
         assert "optout=unknown_sender candidates=2" in caplog.text
 
 
 @pytest.mark.parametrize(
-    "text", ["STOP", "stop!", "« Stop »", "Arrêt", "ARRET svp", "unsubscribe", "désabonner", "𝐒𝐓𝐎𝐏"]
+    "text", ["STOP", "stop!", "« Stop »", "unsubscribe", "Opt-out", "𝐒𝐓𝐎𝐏", "STOP STOP"]
 )
-def test_a_stop_in_any_spelling_is_confirmed_and_not_echoed(
+def test_a_stop_in_any_spelling_is_kept_confirmed_and_not_echoed(
     app: Flask, run_jobs: RunJobs, api: FakeApi, text: str
 ) -> None:
     say(app, run_jobs, text)
     assert api.texts() == ["You will get no more messages. Send START to get them again."]
+    found = app.extensions["receiver"].optouts.find("smsbox", SENDER)
+    assert (found.words, found.source, found.event) == (text, "message", found.event)
     assert "optout.stop" in record_of(app, text).handlers
     assert "echo.echo" not in record_of(app, text).handlers
 
 
-@pytest.mark.parametrize("text", ["Please do not STOP", "stopover", "cancel", "end", "STOPP"])
+@pytest.mark.parametrize(
+    "text", ["Please do not STOP", "STOP 12345", "stopover", "cancel", "end", "STOPP"]
+)
 def test_a_word_that_may_mean_something_else_opts_nobody_out(
     app: Flask, run_jobs: RunJobs, redis: Any, text: str
 ) -> None:
@@ -103,27 +137,55 @@ def test_a_word_that_may_mean_something_else_opts_nobody_out(
     assert "echo.echo" in record_of(app, text).handlers
 
 
-def test_after_stop_a_reply_is_refused_and_the_record_says_so(
+def test_a_deployment_may_take_the_first_word_and_words_of_its_own(
     make_app: MakeApp, accounts: Any, run_jobs: RunJobs, api: FakeApi
+) -> None:
+    settings = {"match": "first", "stop": ["HALT"]}
+    app = make_app(HANDLERS=["handlers"], ACCOUNTS=accounts, OPTOUT=settings)
+    optouts = app.extensions["receiver"].optouts
+    say(app, run_jobs, "STOP 12345")
+    assert optouts.find("smsbox", SENDER).words == "STOP 12345"
+    say(app, run_jobs, "start", "halt it")
+    assert optouts.find("smsbox", SENDER).words == "halt it"
+    assert api.texts() == [optout.STOPPED["en"], optout.STARTED["en"], optout.STOPPED["en"]]
+
+
+@pytest.mark.parametrize("modules", [["handlers.optout"], []], ids=["confirmed", "silent"])
+def test_after_stop_a_reply_is_refused_and_the_record_says_so(
+    make_app: MakeApp, accounts: Any, run_jobs: RunJobs, api: FakeApi, modules: list[str]
 ) -> None:
     def register(receiver: Any) -> None:
         @receiver.keyword("BALANCE")
         def balance(message: Any) -> str:
             return "You have 5 left."
 
-    app = make_app(HANDLERS=["handlers.optout"], ACCOUNTS=accounts, handlers=register)
+    app = make_app(HANDLERS=modules, ACCOUNTS=accounts, handlers=register)
     say(app, run_jobs, "STOP", "BALANCE")
-    assert api.texts() == ["You will get no more messages. Send START to get them again."]
+    assert api.texts() == [optout.STOPPED["en"]] * len(modules)
     refused = record_of(app, "BALANCE").replies["app.balance"]
     assert refused["state"] == "refused"
     assert "opted out" in refused["reason"]
-    assert record_of(app, "STOP").replies["optout.stop"]["state"] == "sent"
+    if modules:
+        assert record_of(app, "STOP").replies["optout.stop"]["state"] == "sent"
 
+    api.requests.clear()
     say(app, run_jobs, "START", "balance please")
-    assert api.texts()[1:] == [
-        "You will get messages again. Send STOP to end them.",
-        "You have 5 left.",
-    ]
+    assert api.texts() == [optout.STARTED["en"]] * len(modules) + ["You have 5 left."]
+
+
+def test_who_is_on_the_providers_list_gets_no_reply_either(
+    app: Flask, run_jobs: RunJobs, api: FakeApi
+) -> None:
+    body = {"id": "m-1", "type": "sms", "recipient": ["27637885448"], "status": "blist"}
+    app.test_client().post(f"/webhooks/lefoka?api_key={LEFOKA_KEY}", json=body)
+    run_jobs(app)
+    found = app.extensions["receiver"].optouts.find("lefoka", "+27637885448")
+    assert (found.source, found.words) == ("provider", "blist")
+    reply = {"id": "m-2", "type": "sms-reply", "recipient": ["27637885448"], "message": "hello"}
+    app.test_client().post(f"/webhooks/lefoka?api_key={LEFOKA_KEY}", json=reply)
+    run_jobs(app)
+    assert record_of(app, "hello").replies["echo.echo"]["state"] == "refused"
+    assert api.requests == []
 
 
 # --- alarm

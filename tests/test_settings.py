@@ -11,6 +11,7 @@ from conftest import ACCOUNTS
 from flask import Flask
 
 from receiver import ConfigurationError, Receiver
+from receiver.consent import Consent
 from receiver.settings import Account, Settings
 
 KEY = "a-secret-key-of-some-length"
@@ -54,6 +55,8 @@ def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert found.retention == 604_800
     assert found.retries == 8
     assert found.inline is False
+    assert found.consent == Consent()
+    assert found.reconcile == 3600
 
 
 def test_an_account_is_read_whole(tmp_path: Path) -> None:
@@ -134,11 +137,19 @@ def test_without_any_secret_key_the_app_does_not_start(tmp_path: Path) -> None:
         ("URL_PREFIX", "/a<int:x>", "must be a path as /webhooks"),
         ("REDIS_URL", "redis://localhost:abc/0", "is no URL"),
         ("REDIS_URL", "redis://localhost:6379/abc", "must end with a port and a number"),
+        ("RECONCILE", 299, "must be 300 seconds at least, or 0 for never"),
+        ("RECONCILE", -1, "must be 300 seconds at least, or 0 for never"),
+        ("RECONCILE", "hourly", "Not a valid integer"),
     ],
 )
 def test_a_wrong_key_is_named(tmp_path: Path, name: str, value: Any, sentence: str) -> None:
     (problem,) = problems(tmp_path, **{f"RECEIVER_{name}": value})
     assert problem.startswith(f"RECEIVER_{name}: {sentence}")
+
+
+@pytest.mark.parametrize("seconds", [0, 300, 86_400])
+def test_how_often_accounts_are_reconciled_is_set(tmp_path: Path, seconds: int) -> None:
+    assert load(tmp_path, RECEIVER_RECONCILE=seconds).reconcile == seconds
 
 
 @pytest.mark.parametrize(
@@ -259,6 +270,8 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         "RECEIVER_RETRIES": "3",
         "RECEIVER_INLINE": "true",
         "RECEIVER_URL_PREFIX": "/hooks/sms",
+        "RECEIVER_OPTOUT": '{"match": "first"}',
+        "RECEIVER_OPTOUT__language": "pt",
     }
     for name, value in variables.items():
         monkeypatch.setenv(f"FLASK_{name}", value)
@@ -270,3 +283,4 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert (shop.api_keys, shop.api_secret, shop.source_addr) == (("123456",), "007", "15000")
     assert found.handlers == ("handlers.optout", "handlers.echo")
     assert (found.retries, found.inline, found.url_prefix) == (3, True, "/hooks/sms")
+    assert found.consent == Consent(match="first", language="pt")
