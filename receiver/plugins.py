@@ -18,6 +18,7 @@ from typing import Any
 
 from .errors import ConfigurationError
 from .providers.base import Provider
+from .providers.kobomobile import KoboMobile
 from .providers.lefoka import Lefoka
 from .providers.smsbox import SMSBox
 from .routing import Router
@@ -26,7 +27,7 @@ from .table import Table
 HANDLERS_GROUP = "receiver.handlers"
 PROVIDERS_GROUP = "receiver.providers"
 
-_BUILT_IN: tuple[type[Provider], ...] = (Lefoka, SMSBox)
+_BUILT_IN: tuple[type[Provider], ...] = (Lefoka, SMSBox, KoboMobile)
 
 # What importing a plugin may raise: a script that ends itself must not end the worker.
 _ANYTHING = (Exception, SystemExit)

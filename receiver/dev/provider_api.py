@@ -1,4 +1,4 @@
-"""A simulated provider: the send APIs of Lefoka and SMSBox, as strict as their texts.
+"""The simulated providers: their APIs, as strict as their texts, and as sloppy.
 
 A small WSGI app. It shares no code with the providers that it is used to try out: the signature,
 the limits and the answers are read from the documents a second time.
@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from . import api_lefoka, api_smsbox
+from . import api_kobomobile, api_lefoka, api_smsbox
 from .api_call import Call, Outcome, Refusal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _CREDITS = 10_000
 _log = logging.getLogger(__name__)
 
 # Each knows its own paths; the first that takes one answers, and the last takes all.
-_APIS = (api_smsbox, api_lefoka)
+_APIS = (api_smsbox, api_kobomobile, api_lefoka)
 
 
 class ProviderApi:
@@ -82,6 +82,10 @@ def serving(api: ProviderApi) -> Iterator[str]:
 
 
 class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave the query out: KoboMobile's holds a password, numbers and a text."""
+        self.log("info", '"%s" %s %s', self.requestline.partition("?")[0], code, size)
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - its parent's name
         """Keep out of the terminal: paths and errors only, for who asks for them."""
         _log.debug(message, *args)

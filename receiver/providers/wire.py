@@ -23,6 +23,7 @@ from ..errors import (
     TemporaryDeliveryError,
     UncertainDeliveryError,
     Unreadable,
+    without_values,
 )
 from .payload import parse_sloppy_json
 
@@ -35,6 +36,12 @@ _LOOK_IT_UP = "Look it up at the provider before sending it again."
 # Raised while connecting, or while waiting for a free connection: nothing has left yet.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
+
+# httpx logs URLs; httpcore, at DEBUG, the headers of an answer: a Location repeats the URL.
+_CHATTY = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
 
 _ours: ContextVar[bool] = ContextVar("a request of ours", default=False)
 
@@ -85,12 +92,12 @@ class Wire:
             raise TemporaryDeliveryError(
                 f"no connection to the provider ({type(error).__name__})",
                 mend="Check the network and the account's base_url.",
-            ) from error
+            ) from without_values(error)
         except httpx.RequestError as error:
             reason = f"the provider's answer was lost ({type(error).__name__})"
             if asks:
-                raise TemporaryDeliveryError(reason) from error
-            raise UncertainDeliveryError(reason, mend=_LOOK_IT_UP) from error
+                raise TemporaryDeliveryError(reason) from without_values(error)
+            raise UncertainDeliveryError(reason, mend=_LOOK_IT_UP) from without_values(error)
         finally:
             _ours.reset(quiet)
 
@@ -149,4 +156,5 @@ def retry_after(response: httpx.Response) -> float | None:
     return seconds if seconds > 0 else None
 
 
-logging.getLogger("httpx").addFilter(lambda record: not _ours.get())
+for _name in _CHATTY:  # a filter does not hold for the loggers below it
+    logging.getLogger(_name).addFilter(lambda record: not _ours.get())
