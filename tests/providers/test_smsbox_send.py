@@ -143,7 +143,7 @@ FAILURES = {
     "error-as-text": (
         400,
         '{\n "error": "No authorization headers",\n}',
-        "400",
+        "107",
         "No authorization headers",
     ),
     "error-as-text-with-http-200": (200, '{"error": "No headers",}', "200", "No headers"),
