@@ -23,8 +23,8 @@ from ..errors import PermanentDeliveryError, Unreadable, without_values
 from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
 from ..msisdn import normalise
 from ..security import Door, WebhookRequest
+from ..sms import Asked, Balance, Sent, Sms
 from .payload import Payload, decode, number
-from .sms import Asked, Balance, Sent, Sms
 
 __all__ = [
     "Ack",
@@ -121,7 +121,7 @@ class Provider(ABC):
     name: ClassVar[str]
     region: ClassVar[str | None] = None
     pushes: ClassVar[bool] = True
-    is_polled: ClassVar[bool] = False
+    is_polled: bool = False
     has_history: ClassVar[bool] = False
     is_idempotent: ClassVar[bool] = False
     can_find: ClassVar[bool] = False

@@ -1,258 +1,221 @@
-"""Lefoka, South Africa: pushes delivery reports and replies to one URL; sends SMS.
+"""Lefoka, South Africa: pushes delivery reports and replies to one URL; sends SMS and lists them.
 
 Source: https://developer.lefoka.co.za/docs/sms/reference (version 0.0.1, 2024-01-02). Sections of
 that text are named below. Only status 200 counts as an ack; anything else is re-sent at once,
-three times, and then given up (section "Webhooks").
+three times, and then given up (section "Webhooks"). How its objects are read stands in
+`lefoka_messages`, what leaves in `lefoka_request`, and its errors in `lefoka_errors`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, ClassVar
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-import httpx
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import ValidationError
 
 from ..accounts import Account
-from ..errors import (
-    DeliveryError,
-    PermanentDeliveryError,
-    UncertainDeliveryError,
-    Unreadable,
-)
+from ..errors import PermanentDeliveryError, Unreadable
 from ..events import DeliveryReport, InboundMessage, Status
 from ..security import Door
-from .base import Ack, Provider, Sent, Sms, Stamp, json_ack
-from .payload import Payload, Text, amount, mend_surrogates, text_in
-from .wire import Wire, answer_in, delivery_error, temporary_by_status
+from .base import Asked, Balance, Sent, Sms, Stamp
+from .lefoka_api import LIVE_URL, MOST_LISTED, SANDBOX_URL, Answer, LefokaApi
+from .lefoka_errors import NOTHING_THERE, unclear
+from .lefoka_messages import LefokaMessages, Message, date
+from .lefoka_request import body_of, path_of
+from .payload import amount, mend_surrogates
 
-LIVE_URL = "https://api.lefoka.co.za"
-SANDBOX_URL = "https://sandbox.lefoka.co.za"
+__all__ = ["LIVE_URL", "SANDBOX_URL", "Lefoka", "Message"]
 
-_LOCAL_TIME = timezone(timedelta(hours=2))  # "Schedule": without an offset, GMT+2 is assumed
-_MAX_RECIPIENTS = 500
-_MOST_REPORTED = 2_000  # recipients of one callback: four times what they send, and fast to keep
-_MAX_TEXT = 440
-_MAX_REFERENCE = 100
-
-
-class _Callback(Schema):
-    """Sections "SMS webhook payload example" and "SMS reply webhook payload example"."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    id = Text(allow_none=True, load_default=None)
-    type = Text(allow_none=True, load_default=None)
-    recipient = fields.Raw(allow_none=True, load_default=None)
-    message = Text(allow_none=True, load_default=None)
-    client_reference = Text(allow_none=True, load_default=None)
-    status = Text(allow_none=True, load_default=None)
-    credit = fields.Raw(allow_none=True, load_default=None)
-    creation_date = fields.Raw(allow_none=True, load_default=None)
-    delivery_date = fields.Raw(allow_none=True, load_default=None)
+_OLDER_IN_A_ROW = 10  # end a list that is sorted, though not to the second
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_FILTERS = {Status.BLOCKED: "blist", Status.NO_ROUTE: "noroute"}
+_DATES = ("creation_date", "schedule", "delivery_date")
 
 
-class Lefoka(Provider):
+class Lefoka(LefokaMessages):
     """An account at Lefoka; ``base_url`` may be `SANDBOX_URL`."""
 
-    name = "lefoka"
-    region = "ZA"
-
-    # Section "Delivery statuses", and the words of the samples and of the list's filter.
-    STATUSES: ClassVar[Mapping[str, Status]] = {
-        "pending": Status.PENDING,
-        "staged": Status.PENDING,
-        "scheduled": Status.SCHEDULED,
-        "submitted": Status.SUBMITTED,
-        "delivered": Status.DELIVERED,
-        "undelivered": Status.UNDELIVERED,
-        "expired": Status.EXPIRED,
-        "blist": Status.BLOCKED,
-        "noroute": Status.NO_ROUTE,
-        "failed": Status.FAILED,
-        "cancelled": Status.CANCELLED,
-    }
+    has_history = True
+    can_find = True
 
     def __init__(self, account: Account, door: Door, *, transport: Any = None) -> None:
         super().__init__(account, door)
-        key = account.api_keys[0] if account.api_keys else ""
-        self._wire = Wire(account.base_url or LIVE_URL, (key, ""), transport)
-
-    def parse(self, payload: Payload, stamp: Stamp) -> Iterable[InboundMessage | DeliveryReport]:
-        """Give a report for each recipient, or the one reply; ``type`` tells them apart."""
-        data = _CALLBACK.load(payload)
-        numbers = tuple(dict.fromkeys(self.number(raw) for raw in _recipients(data["recipient"])))
-        match (data["type"] or "").strip().lower():
-            case "sms":
-                return self._reports(data, numbers, stamp)
-            case "sms-reply":
-                return [self._reply(data, numbers, stamp)]
-            case _:
-                raise Unreadable("type is neither sms nor sms-reply")
-
-    def ack(self, payload: Payload, problem: str | None) -> Ack:
-        """Status 200 and nothing else; a body only to say what was wrong."""
-        if problem is None:
-            return Ack()
-        return json_ack({"error": problem, "help": "The body was kept and can be replayed."})
+        self._api = LefokaApi(account, transport)
 
     def send(self, sms: Sms) -> Sent:
-        """POST /v1/messages (section "Send SMS message immediately"), signed."""
-        self._check(sms)
-        fields_ = {
-            "recipient": [number.lstrip("+") for number in sms.recipients],
-            "message": mend_surrogates(sms.text),
-            "client_reference": sms.client_reference,
-        }
-        body = {name: value for name, value in fields_.items() if value}
-        headers = {"Signature": sign(body, self.account.api_secret or "")}
-        response = self._wire.request("POST", "/v1/messages", json=body, headers=headers)
-        answer = answer_in(response)
-        if not response.is_success or not answer.get("id"):
-            raise _refusal(response, answer)
-        credit = answer.get("credit")
-        return Sent(message_id=str(answer["id"]), credit=None if credit is None else str(credit))
+        """POST /v1/messages (sections "Send" and "Schedule"), signed; to 500 numbers at most.
 
-    def _check(self, sms: Sms) -> None:
-        if not self.account.api_keys or not self.account.api_secret:
+        A schedule is 15 minutes to 7 days ahead; one without an offset is GMT+2.
+        """
+        body = body_of(
+            recipients=sms.recipients,
+            text=sms.text,
+            schedule=sms.schedule,
+            client_reference=sms.client_reference,
+        )
+        return _sent(self._api.change("POST", "/v1/messages", body, done=_has_id))
+
+    def edit(
+        self,
+        message_id: str,
+        *,
+        recipients: Sequence[str] | None = None,
+        text: str | None = None,
+        schedule: datetime | None = None,
+        client_reference: str | None = None,
+    ) -> Message:
+        """PATCH /v1/messages/ID (section "Edit"), signed: change what is given, while scheduled.
+
+        Recipients are E.164, and a schedule is as in `send`. Raises `DeliveryError`.
+        """
+        path = path_of(message_id)
+        body = body_of(
+            recipients=recipients, text=text, schedule=schedule, client_reference=client_reference
+        )
+        if not body:
             raise PermanentDeliveryError(
-                f"account {self.account.name} has no api_key or no api_secret",
-                mend="Lefoka wants both; add them to RECEIVER_ACCOUNTS.",
+                "there is nothing to edit", mend="Give recipients, text, schedule or a reference."
             )
-        if not sms.text:
-            raise _too("MESSAGE_EMPTY_PARAMETER", "the text is empty")
-        if len(sms.text) > _MAX_TEXT:
-            raise _too("MESSAGE_LIMIT_EXCEEDED", f"{len(sms.text)} characters, {_MAX_TEXT} allowed")
-        if not sms.recipients:
-            raise _too("RECIPIENT_EMPTY_PARAMETER", "there is no recipient")
-        if len(sms.recipients) > _MAX_RECIPIENTS:
-            count = len(sms.recipients)
-            raise _too("BATCH_LIMIT_EXCEEDED", f"{count} recipients, {_MAX_RECIPIENTS} allowed")
-        if len(sms.client_reference or "") > _MAX_REFERENCE:
-            raise _too("CLIENT_REFERENCE_LIMIT_EXCEEDED", f"{_MAX_REFERENCE} characters allowed")
-        if not all(_south_african(number) for number in sms.recipients):
-            raise _too("INVALID_RECIPIENT_ENTRY", "Lefoka sends to South African numbers only")
+        return self._understood(self._api.change("PATCH", path, body, done=_has_id), asks=False)
 
-    def _reports(
-        self, data: Mapping[str, Any], numbers: Sequence[str], stamp: Stamp
-    ) -> Iterable[DeliveryReport]:
-        if not numbers:
-            raise Unreadable("a delivery report without a recipient")
-        word = (data["status"] or "").strip()
-        created, delivered = _date(data["creation_date"]), _date(data["delivery_date"])
-        for number in numbers:
-            identity = _identity(data, word, number)
-            yield DeliveryReport(
-                **stamp(DeliveryReport.kind, identity),
-                message_id=_message_id(data),
-                recipient=number,
-                status=self.STATUSES.get(word.lower(), Status.UNKNOWN),
-                provider_status=word,
-                text=data["message"],
-                client_reference=data["client_reference"] or None,
-                credit=amount(data["credit"]),
-                created_at=created,
-                delivered_at=delivered,
+    def delete(self, message_id: str) -> None:
+        """DELETE /v1/messages/ID (section "Delete"), while scheduled; raises `DeliveryError`."""
+        self._api.change("DELETE", path_of(message_id), None, done=_is_successful)
+
+    def get(self, message_id: str) -> Message:
+        """GET /v1/messages/ID (section "Retrieves the message log"); raises `DeliveryError`."""
+        return self._understood(self._api.ask(path_of(message_id), "id"), asks=True)
+
+    def messages(
+        self,
+        *,
+        recipient: str | None = None,
+        status: Status | str | None = None,
+        search: str | None = None,
+        limit: int = MOST_LISTED,
+        page: int = 1,
+    ) -> Iterator[Message]:
+        """GET /v1/messages (section "Returns a list"): newest first, page after page as needed.
+
+        ``recipient``: a number or a part of one; ``search``: a part of the text; ``status``: ours,
+        or Lefoka's word; ``limit``: on one page, 1 to 100; ``page``: the first. Raises
+        `DeliveryError`, while it is iterated over as well.
+        """
+        if not 1 <= limit <= MOST_LISTED or page < 1:
+            raise PermanentDeliveryError(
+                f"limit {limit} or page {page} is out of bounds",
+                mend=f"A page holds 1 to {MOST_LISTED} messages, and the first is 1.",
             )
+        filters = {
+            "recipient": (recipient or "").strip().lstrip("+"),
+            "status": self._filter(status) if status else "",
+            "search": search or "",
+        }
+        given = {name: value for name, value in filters.items() if value}
+        entries = self._api.listed(given, limit, page)
+        return (message for entry in entries if (message := self._message(entry)))
 
-    def _reply(
-        self, data: Mapping[str, Any], numbers: tuple[str, ...], stamp: Stamp
-    ) -> InboundMessage:
-        text = data["message"]
-        if text is None:
-            raise Unreadable("a reply without a message")
-        word = (data["status"] or "").strip()
-        identity = _identity(data, word, ",".join(sorted(numbers)), text)
-        return InboundMessage(
-            **stamp(InboundMessage.kind, identity, alike=(*sorted(numbers), text)),
-            message_id=_message_id(data),
-            sender=numbers[0] if len(numbers) == 1 else None,
-            candidates=numbers,
-            text=text,
-            sent_at=_date(data["delivery_date"]) or _date(data["creation_date"]),
-            client_reference=data["client_reference"] or None,
-        )
+    def balance(self) -> Balance:
+        """GET /v1/messages/balance (section "Balance"): credits; raises `DeliveryError`."""
+        left = amount(self._api.ask("/v1/messages/balance", "balance")["balance"])
+        if left is None:
+            raise unclear("the balance is no number", asks=True)
+        return Balance(amount=left, unit="credits")
 
+    def status(self, asked: Asked, stamp: Stamp) -> tuple[DeliveryReport, ...]:
+        """GET /v1/messages/ID: a report for each recipient, with the ids of the webhook's."""
+        try:
+            answer = self._api.ask(path_of(asked.message_id), "id")
+        except PermanentDeliveryError as error:
+            if error.code == NOTHING_THERE:
+                return ()
+            raise
+        events = self._events(answer, stamp)
+        if not events:
+            raise unclear("the answer is no message", asks=True)
+        return tuple(event for event in events if isinstance(event, DeliveryReport))
 
-def sign(body: Mapping[str, Any], secret: str) -> str:
-    """Sign a request as section "Signature" does in PHP: HMAC-SHA256 over sorted pairs, in hex.
+    def find(self, sms: Sms, since: datetime) -> Sent | None:
+        """GET /v1/messages: look for the ``client_reference`` among what was taken since then.
 
-    Values are encoded as RFC 3986 says, lists stand as ``name[]=``, blank values are left out.
-    """
-    pairs = []
-    for name in sorted(body):
-        value = body[name]
-        if isinstance(value, list | tuple):
-            pairs += [f"{name}[]={quote(str(item), safe='')}" for item in value]
-        elif value not in (None, ""):
-            pairs.append(f"{name}={quote(str(value), safe='')}")
-    return hmac.new(secret.encode(), "&".join(pairs).encode(), hashlib.sha256).hexdigest()
-
-
-def _message_id(data: Mapping[str, Any]) -> str | None:
-    return (data["id"] or "").strip() or None
-
-
-def _identity(data: Mapping[str, Any], word: str, *rest: str) -> list[str] | None:
-    """What a resend never changes; the id alone is shared by all statuses and recipients."""
-    message_id = _message_id(data)
-    if message_id is None:
-        return None
-    when = _date(data["delivery_date"]) or _date(data["creation_date"])
-    return [message_id, word.lower(), when.isoformat() if when else "", *rest]
-
-
-def _recipients(value: Any) -> list[str]:
-    """Read an array, one number alone, or nothing; PHP writes an array with gaps as an object."""
-    found = list(value.values()) if isinstance(value, dict) else value
-    found = found if isinstance(found, list) else [found]
-    if len(found) > _MOST_REPORTED:
-        raise Unreadable(f"more than {_MOST_REPORTED} recipients")
-    numbers = [text_in(item, "recipient") for item in found]
-    return [number for number in numbers if number and number.strip()]
-
-
-def _date(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        when = datetime.fromisoformat(value.strip())
-        return (when if when.tzinfo else when.replace(tzinfo=_LOCAL_TIME)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        The list's sample shows none: an object without one is compared by text and recipients.
+        """
+        if not sms.client_reference or not sms.recipients:
+            raise PermanentDeliveryError(
+                "without a client_reference an SMS cannot be found at Lefoka",
+                mend="Look for it in the Lefoka account before sending it again.",
+            )
+        start = since - _CLOCKS_DIFFER
+        for entry in self._since(start, {"recipient": sms.recipients[0].lstrip("+")}):
+            found = self._message(entry)
+            told = "client_reference" in entry
+            if found and found.kind == "sms" and _is_that(found, sms, by_reference=told):
+                return _sent({**entry, "id": found.id})
         return None
 
+    def history(self, since: datetime, stamp: Stamp) -> Iterator[InboundMessage | DeliveryReport]:
+        """GET /v1/messages: what was made, scheduled for or delivered since then, newest first.
 
-def _south_african(number: str) -> bool:
-    digits = number.removeprefix("+")
-    return len(digits) == 11 and digits.isascii() and digits.isdigit() and digits[:2] == "27"
+        The list is followed until what it holds is older: an SMS that was scheduled days before is
+        found where it stands among newer ones. What cannot be read is left out.
+        """
+        for entry in self._since(since, {}):
+            yield from self._events(entry, stamp)
+
+    def _since(self, since: datetime, filters: Mapping[str, str]) -> Iterator[Answer]:
+        """Follow the list until so many in a row are older that all the rest will be."""
+        older = 0
+        for entry in self._api.listed(filters):
+            latest = max(filter(None, (date(entry.get(name)) for name in _DATES)), default=since)
+            older = older + 1 if latest < since else 0
+            if older == _OLDER_IN_A_ROW:
+                return
+            if not older:
+                yield entry
+
+    def _filter(self, status: str) -> str:
+        word = _FILTERS.get(Status(status), status) if status in set(Status) else status.lower()
+        if word not in self.STATUSES:
+            raise PermanentDeliveryError(
+                "Lefoka has no such status", mend=f"It knows: {', '.join(self.STATUSES)}."
+            )
+        return str(word)
+
+    def _events(self, entry: Answer, stamp: Stamp) -> list[InboundMessage | DeliveryReport]:
+        try:
+            return list(self.parse(dict(entry), stamp))
+        except (Unreadable, ValidationError):
+            return []
+
+    def _message(self, entry: Answer) -> Message | None:
+        try:
+            message = self.message(entry)
+        except (Unreadable, ValidationError):
+            return None
+        return message if message.recipients else None
+
+    def _understood(self, answer: Answer, *, asks: bool) -> Message:
+        message = self._message(answer)
+        if message is None:
+            raise unclear("the answer is no message", asks=asks)
+        return message
 
 
-def _too(code: str, reason: str) -> PermanentDeliveryError:
-    return PermanentDeliveryError(reason, code=code)
+def _has_id(answer: Answer) -> bool:
+    return answer.get("id") not in (None, "")
 
 
-def _refusal(response: httpx.Response, answer: Mapping[str, Any]) -> DeliveryError:
-    """Read both shapes of an error: ``{"error": {…}}`` and flat."""
-    error = answer.get("error")
-    error = error if isinstance(error, dict) else answer
-    if response.is_success and not error.get("message"):
-        return UncertainDeliveryError(
-            f"the answer has no id and no error (HTTP {response.status_code})",
-            mend="Look it up at Lefoka before sending it again.",
-        )
-    code = str(error.get("message") or f"HTTP_{response.status_code}")
-    return delivery_error(
-        response,
-        temporary=temporary_by_status(response) or code == "INTERNAL_SERVER_ERROR",
-        reason=str(error.get("description") or "Lefoka refused the request"),
-        code=code,
-        mend=f"See {error['documentation_url']}" if error.get("documentation_url") else "",
-    )
+def _is_successful(answer: Answer) -> bool:
+    return str(answer.get("status")).lower().startswith("success")
 
 
-_CALLBACK = _Callback()
+def _is_that(found: Message, sms: Sms, *, by_reference: bool) -> bool:
+    if by_reference:
+        return found.client_reference == sms.client_reference
+    return found.text == mend_surrogates(sms.text) and {*found.recipients} == {*sms.recipients}
+
+
+def _sent(answer: Answer) -> Sent:
+    credit = answer.get("credit")
+    return Sent(message_id=str(answer["id"]), credit=None if credit is None else str(credit))

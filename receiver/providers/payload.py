@@ -28,7 +28,7 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _PART_NAME = re.compile(
     rb"""^content-disposition:[^\r\n]*?[;\s]name=(?:"([^"\r\n]*)"|([^\s;]+))""", re.I | re.M
 )
-_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\[\s\S]?)*+"?)|,(?=\s*[}\]])')
 
 
 class Text(fields.Field[str | None]):

@@ -12,8 +12,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from ..accounts import Account
+from ..sms import Sms
 from .payload import mend_surrogates
-from .sms import Sms
 from .smsbox_errors import own_refusal
 from .smsbox_xml import sms_as_xml
 

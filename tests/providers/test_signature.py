@@ -7,6 +7,7 @@ prose leaves blank values out; its PHP does not, so that no case here holds one.
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import need
 
-from receiver.providers.lefoka import sign
+from receiver.providers.lefoka_request import sign
 
 # The algorithm stands as in the document; around it, bodies come in and signatures go out.
 PHP = """<?php
@@ -80,10 +81,48 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         SECRET,
         {"schedule": "2025-11-09T12:13:57+02:00", "recipient": ONE, "message": "test"},
     ),
+    "everything": (
+        SECRET,
+        {
+            "schedule": "2025-11-09T12:13:57+02:00",
+            "recipient": [*ONE, "27800055555"],
+            "message": "test",
+            "client_reference": "your reference",
+        },
+    ),
+    "an-edit-of-the-schedule-alone": (SECRET, {"schedule": "2025-11-09T12:13:57+02:00"}),
     "nothing": (SECRET, {}),
     "a-secret-in-unicode": ("sécret 👍", {"recipient": ONE, "message": "test"}),
     "a-secret-longer-than-a-block": ("s" * 65, {"recipient": ONE, "message": "test"}),
 }
+
+
+SCRIPTS = ("az", " /", ":@", "\x01\x1f", "éÿ", "ǀǃ", "ما", "你好", "\ue000\uffff", "👀👿")
+
+
+def random_bodies(count: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Bodies of sends and edits, now and scheduled, in every script; the same ones in each run."""
+    made = random.Random("lefoka")
+
+    def text(longest: int) -> str:
+        ends = [made.choice(SCRIPTS) for _ in range(made.randint(1, longest))]
+        return "".join(chr(made.randint(*sorted(map(ord, pair)))) for pair in ends)
+
+    def body() -> dict[str, Any]:
+        hour, day = made.randint(10, 23), made.randint(10, 28)
+        fields = {
+            "recipient": [f"27{made.randrange(10**9):09}" for _ in range(made.randint(1, 5))],
+            "message": text(440),
+            "schedule": f"2026-03-{day}T{hour}:13:57+02:00",
+            "client_reference": text(100),
+        }
+        names = made.sample(sorted(fields), made.randint(1, 4))
+        return {name: fields[name] for name in names}
+
+    return {f"random-{n}": (text(80), body()) for n in range(count)}
+
+
+BODIES |= random_bodies(200)
 
 
 @pytest.fixture(scope="module")
