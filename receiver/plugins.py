@@ -18,6 +18,8 @@ from typing import Any
 
 from .errors import ConfigurationError
 from .providers.base import Provider
+from .providers.bearer import Bearer
+from .providers.keyed import Keyed
 from .providers.kobomobile import KoboMobile
 from .providers.lefoka import Lefoka
 from .providers.smsbox import SMSBox
@@ -27,7 +29,7 @@ from .table import Table
 HANDLERS_GROUP = "receiver.handlers"
 PROVIDERS_GROUP = "receiver.providers"
 
-_BUILT_IN: tuple[type[Provider], ...] = (Lefoka, SMSBox, KoboMobile)
+_BUILT_IN: tuple[type[Provider], ...] = (Lefoka, SMSBox, KoboMobile, Keyed, Bearer)
 
 # What importing a plugin may raise: a script that ends itself must not end the worker.
 _ANYTHING = (Exception, SystemExit)

@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from . import api_kobomobile, api_lefoka, api_smsbox
+from . import api_bearer, api_keyed, api_kobomobile, api_lefoka, api_smsbox
 from .api_call import Call, Outcome, Refusal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _CREDITS = 10_000
 _log = logging.getLogger(__name__)
 
 # Each knows its own paths; the first that takes one answers, and the last takes all.
-_APIS = (api_smsbox, api_kobomobile, api_lefoka)
+_APIS = (api_smsbox, api_kobomobile, api_keyed, api_bearer, api_lefoka)
 
 
 class ProviderApi:
