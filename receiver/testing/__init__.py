@@ -8,10 +8,21 @@
 >>> shout(inbound(text="hello"))
 'HELLO'
 
+`talking` keeps conversations in memory, for handlers that use them.
+
 `ProviderContract` holds the tests that every provider must pass, also one of a third party.
 """
 
 from .contract import ProviderContract
 from .samples import MessageFields, ReportFields, inbound, report
+from .talking import Talks, talking
 
-__all__ = ["MessageFields", "ProviderContract", "ReportFields", "inbound", "report"]
+__all__ = [
+    "MessageFields",
+    "ProviderContract",
+    "ReportFields",
+    "Talks",
+    "inbound",
+    "report",
+    "talking",
+]
