@@ -1,14 +1,16 @@
-"""Say that an SMS failed: a warning in the log and, where ``ALARM_URL`` is set, a POST of JSON.
+"""Say that an SMS failed, or that an account fell silent: in the log, and by a POST of JSON.
 
-The JSON has a ``text`` that chat systems show as it is. Numbers are masked in both.
+The POST goes to ``ALARM_URL``, where that is set. Its JSON has a ``text`` that chat systems show as
+it is. Numbers are masked in both.
 """
 
 import logging
+from collections.abc import Mapping
 
 import httpx
 from flask import current_app
 
-from receiver import DeliveryReport, RetryLater, Router, Status
+from receiver import Alarm, DeliveryReport, RetryLater, Router, Status
 
 router = Router("alarm")
 
@@ -45,21 +47,55 @@ def log(report: DeliveryReport) -> None:
 @router.report(*ALARMING, retries=4)
 def post(report: DeliveryReport) -> None:
     """Post to ``ALARM_URL``, if there is one; by itself, so that a retry logs nothing again."""
-    url = current_app.config.get("ALARM_URL")
-    if not url or report.stale:
+    if report.stale:
         return
     recipient = _masked(report.recipient)
-    alarm = {
-        "text": f"SMS to {recipient} by {report.account}: {report.status}",
-        "event": report.id,
-        "account": report.account,
-        "status": report.status,
-        "provider_status": report.provider_status,
-        "message_id": report.message_id,
-        "recipient": recipient,
-    }
+    _post(
+        {
+            "text": f"SMS to {recipient} by {report.account}: {report.status}",
+            "event": report.id,
+            "account": report.account,
+            "status": report.status,
+            "provider_status": report.provider_status,
+            "message_id": report.message_id,
+            "recipient": recipient,
+        }
+    )
+
+
+@router.alarm()
+def log_alarm(alarm: Alarm) -> None:
+    """Write one warning about an account, such as one that fell silent."""
+    _log.warning(
+        "event=%s account=%s alarm=%s since=%s text=%r",
+        alarm.id,
+        alarm.account,
+        alarm.what,
+        alarm.since and alarm.since.isoformat(timespec="seconds"),
+        alarm.text,
+    )
+
+
+@router.alarm(retries=4)
+def post_alarm(alarm: Alarm) -> None:
+    """Post it to ``ALARM_URL``, if there is one."""
+    _post(
+        {
+            "text": alarm.text,
+            "event": alarm.id,
+            "account": alarm.account,
+            "alarm": alarm.what,
+            "since": alarm.since and alarm.since.isoformat(timespec="seconds"),
+        }
+    )
+
+
+def _post(content: Mapping[str, object]) -> None:
+    url = current_app.config.get("ALARM_URL")
+    if not url:
+        return
     try:
-        answer = httpx.post(url, json=alarm, timeout=_TIMEOUT, follow_redirects=False)
+        answer = httpx.post(url, json=content, timeout=_TIMEOUT, follow_redirects=False)
     except httpx.TransportError as error:
         reason = f"ALARM_URL did not answer ({type(error).__name__})"
         raise RetryLater(reason=reason) from error
