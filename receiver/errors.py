@@ -9,13 +9,17 @@ ReceiverError
 ├── GiveUp                     raised by a handler: do not run me again
 └── DeliveryError              an SMS did not leave
     ├── TemporaryDeliveryError try again
+    │   └── AnswerLostError    the provider may have sent it, and is asked before it is sent again
     └── PermanentDeliveryError trying again changes nothing
         └── UncertainDeliveryError  the provider may have sent it: ask before sending again
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_CODE = re.compile(r"[A-Z][A-Z_]{1,40}[0-9]{0,4}|[0-9]{1,4}", re.ASCII)
 
 
 class ReceiverError(Exception):
@@ -107,6 +111,13 @@ class PermanentDeliveryError(DeliveryError):
     """Trying again changes nothing: mend the cause first."""
 
 
+class AnswerLostError(TemporaryDeliveryError):
+    """The request left and its answer was lost; another attempt asks first, so that none is double.
+
+    What was sent with a key is to be tried again with the same key.
+    """
+
+
 class UncertainDeliveryError(PermanentDeliveryError):
     """The request left and its answer was lost: the SMS may be on its way, so it stays at that."""
 
@@ -117,3 +128,8 @@ def without_values(error: BaseException) -> ReceiverError:
     The source lines of a traceback are code, which holds no number and no text.
     """
     return ReceiverError(type(error).__name__).with_traceback(error.__traceback__)
+
+
+def code_for_logs(code: str | None) -> str | None:
+    """Show a provider's code where it is one: a sloppy provider may quote a number or a text."""
+    return code if code is None or _CODE.fullmatch(code) else "(not a code)"

@@ -2,34 +2,44 @@
 
 A draft is a field of the event's record, written in the same step as its `send` job: a handler
 that runs again finds it there. Before the provider is called the draft says ``sending``; one that
-still says so later was interrupted in the middle, and is not sent a second time.
+still says so later was interrupted in the middle: the provider is asked before it is sent again,
+or, where it cannot be asked, it is not.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
 from .attempts import Turn
-from .errors import PermanentDeliveryError, UncertainDeliveryError
+from .delivery import deliver
+from .errors import PermanentDeliveryError
 from .events import Event, InboundMessage
-from .providers.base import Provider, Sent, Sms
+from .providers.base import Provider, Sms
+from .segmentation import advice
 from .store.faults import insist
 from .store.journal import REPLY, Journal, Noted, now_iso
 from .store.optouts import OptOuts
+from .store.sentbox import SentBox
 
-State = Literal["queued", "sending", "retrying", "sent", "failed", "unknown", "refused"]
+State = Literal["queued", "sending", "retrying", "asking", "sent", "failed", "unknown", "refused"]
 
-_OPEN: tuple[State, ...] = ("queued", "retrying")
+_OPEN: tuple[State, ...] = ("queued", "sending", "retrying", "asking")
+_IN_DOUBT: tuple[State, ...] = ("sending", "asking")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A reply on its way: ``to`` and ``source`` are numbers, ``attempts`` counts calls.
 
-    ``by`` is the worker that is calling the provider, or did last.
+    ``by`` is the worker that is calling the provider, or did last; ``since``: when the attempt
+    began whose answer was lost, if one was.
     """
 
     state: State
@@ -44,6 +54,13 @@ class Draft:
     mend: str | None = None
     at: str | None = None
     by: str | None = None
+    since: str | None = None
+
+    @property
+    def doubt(self) -> datetime | None:
+        """When an attempt began of which nobody knows how it ended."""
+        begun = self.since or self.at
+        return datetime.fromisoformat(begun) if begun and self.state in _IN_DOUBT else None
 
     def as_field(self) -> dict[str, Any]:
         """Give what is written on the record: only what says something."""
@@ -55,11 +72,16 @@ class Outbox:
     """Draft and deliver the replies of one deployment; ``providers`` by account name."""
 
     def __init__(
-        self, journal: Journal, providers: Mapping[str, Provider], optouts: OptOuts
+        self,
+        journal: Journal,
+        providers: Mapping[str, Provider],
+        optouts: OptOuts,
+        sentbox: SentBox,
     ) -> None:
         self._journal = journal
         self._providers = providers
         self._optouts = optouts
+        self._sentbox = sentbox
 
     def draft(self, event: Event, text: str) -> Draft | None:
         """Make the reply to an event: ``None`` for no text, refused where nobody is to answer."""
@@ -85,56 +107,68 @@ class Outbox:
 
         ``None`` where another worker was there first. Raises `DeliveryError`.
         """
-        if draft.state == "sending":
-            raise UncertainDeliveryError(
-                "the worker died while the provider was being called",
-                mend="Look it up at the provider before sending it again.",
-            )
         if draft.state not in _OPEN:
             return draft
         refused = self._opted_out(event, draft)
         if refused is not None:
             return self._note(event, handler, refused)
+        provider, sms = self._sms(event, handler, draft)
+        doubt = draft.doubt
         draft = replace(
-            draft, state="sending", attempts=draft.attempts + 1, by=turn.worker, at=now_iso()
+            draft,
+            state="sending",
+            attempts=draft.attempts + 1,
+            by=turn.worker,
+            at=now_iso(),
+            since=doubt.isoformat(timespec="milliseconds") if doubt else None,
         )
         name = REPLY + handler
         note = partial(self._journal.note, event.id, name, draft.as_field(), after=before)
         if insist(note, turn.patience) is not Noted.YES:
             return None
-        sent = self._call(event, handler, draft)
-        draft = replace(draft, state="sent", message_id=sent.message_id, credit=sent.credit)
+        _warn_of_cost(event, handler, draft)
+        sent = deliver(provider, sms, doubt)
+        keep = partial(self._sentbox.keep, event.account, sms, sent, poll=provider.is_polled)
+        insist(keep, turn.patience)
+        message_id = sent.message_ids.get(sms.recipients[0], sent.message_id)
+        draft = replace(draft, state="sent", since=None, message_id=message_id, credit=sent.credit)
         return insist(partial(self._note, event, handler, draft), turn.patience)
 
     def fail(self, event: Event, handler: str, draft: Draft, turn: Turn, **why: Any) -> Draft:
         """Note why a draft did not leave: ``state``, and what the error said."""
         return insist(partial(self._note, event, handler, replace(draft, **why)), turn.patience)
 
-    def _call(self, event: InboundMessage, handler: str, draft: Draft) -> Sent:
+    def _sms(self, event: InboundMessage, handler: str, draft: Draft) -> tuple[Provider, Sms]:
         provider = self._providers.get(event.account)
         if provider is None or draft.to is None:
             raise PermanentDeliveryError(
                 f"account {event.account} is not configured here",
                 mend="Add it to RECEIVER_ACCOUNTS, or give each app a RECEIVER_NAMESPACE.",
             )
-        return provider.send(
-            Sms(
-                recipients=(draft.to,),
-                text=draft.text,
-                key=f"{event.id}-{handler}",
-                source=draft.source,
-                client_reference=event.id,
-            )
+        return provider, Sms(
+            recipients=(draft.to,),
+            text=draft.text,
+            key=f"{event.id}-{handler}",
+            source=draft.source,
+            client_reference=event.id,
         )
 
     def _opted_out(self, event: InboundMessage, draft: Draft) -> Draft | None:
         """Hold back what goes to an opted-out number, but for the answer to the very STOP."""
         optout = self._optouts.find(event.account, draft.to or "")
-        if optout is None or optout["event"] == event.id:
+        if optout is None or optout.event == event.id:
             return None
-        return replace(draft, state="refused", reason=f"the number opted out at {optout['at']}")
+        when = optout.at.isoformat(timespec="seconds")
+        return replace(draft, state="refused", reason=f"the number opted out at {when}")
 
     def _note(self, event: Event, handler: str, draft: Draft) -> Draft:
         draft = replace(draft, at=now_iso())
         self._journal.note(event.id, REPLY + handler, draft.as_field())
         return draft
+
+
+def _warn_of_cost(event: Event, handler: str, draft: Draft) -> None:
+    """Say, at the first attempt, which character makes an SMS cost more than it need."""
+    found = advice(draft.text) if draft.attempts == 1 else None
+    if found is not None:
+        _log.warning("event=%s handler=%s reply=costs_more why=%r", event.id, handler, found)

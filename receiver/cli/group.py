@@ -13,8 +13,11 @@ from ..errors import StorageUnavailable
 from .events import events
 from .failed import failed
 from .keys import keys
+from .optouts import optouts
 from .quarantine import quarantine
+from .reconcile import reconcile
 from .running import check, url, worker
+from .sending import ask_balance, ask_status, send_sms
 from .spool import spool
 
 _DEV_COMMANDS = ("simulate", "up")
@@ -45,5 +48,9 @@ class _Commands(AppGroup):
 
 
 receiver_commands = _Commands("receiver", help="Receive SMS webhooks and answer them.")
-for _command in (check, events, failed, keys, quarantine, spool, url, worker):
+_COMMANDS: tuple[click.Command, ...] = (
+    *(ask_balance, ask_status, check, events, failed, keys, optouts, quarantine, reconcile),
+    *(send_sms, spool, url, worker),
+)
+for _command in _COMMANDS:
     receiver_commands.add_command(_command)
