@@ -20,7 +20,7 @@ from .attempts import DONE, HELD, Turn, Verdict
 from .errors import without_values
 from .store.connection import Connection
 from .store.faults import insist
-from .store.queue import ROUTE, RUN, SEND, Call, JobMaker, rq_time
+from .store.queue import CHORE, ROUTE, RUN, SEND, Call, JobMaker, rq_time
 
 BLOCK_SECONDS = 1.0  # how long an idle worker waits for a job before it looks at its orders
 ALIVE_SECONDS = 30  # a worker that has not been heard of for longer is dead
@@ -40,6 +40,7 @@ _FUNCTIONS: dict[str, Callable[..., Verdict]] = {
     ROUTE: jobs.route,
     RUN: jobs.run,
     SEND: jobs.send,
+    CHORE: jobs.chore,
 }
 
 

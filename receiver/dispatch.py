@@ -1,19 +1,67 @@
-"""What an event is, before anything runs: who wrote it, what it asks for, which handlers take it."""
+"""What an event is, before anything runs: who wrote it, what it asks for, which handlers take it.
+
+Opting out and in happens here, whatever the handlers are: it must not depend on one of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from .events import AnyEvent
+from .answerers import Answerers
+from .consent import Consent
+from .events import AnyEvent, DeliveryReport, InboundMessage, Status
+from .store.conversations import Conversations
+from .store.journal import Journal
+from .store.optouts import OptOuts
 from .table import Guard, Match, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """Find the handlers of one deployment's events."""
+    """Find the handlers of one deployment's events; ``heard`` is told of each of them."""
 
     table: Table
+    consent: Consent
+    optouts: OptOuts
+    conversations: Conversations
+    answerers: Answerers
+    journal: Journal
+    heard: Callable[[AnyEvent], None]
 
-    def matches(self, event: AnyEvent, guard: Guard) -> list[Match]:
-        """Give the handlers that take an event, the one that answers first; see `Table.match`."""
-        return self.table.match(event, guard)
+    def matches(self, event: AnyEvent, guard: Guard, *, replay: bool = False) -> list[Match]:
+        """Give the handlers that take an event, the one that answers first; see `Table.match`.
+
+        ``replay``: an old message, which is not what a conversation now waits for.
+        """
+        self.heard(event)
+        if isinstance(event, DeliveryReport) and event.status is Status.BLOCKED:
+            self.optouts.note(event, None)
+        if not isinstance(event, InboundMessage):
+            return self.table.match(event, guard)
+        event = self._with_sender(event)
+        asked = self.consent.asked(event.text)
+        if asked is not None:
+            self.optouts.note(event, asked)
+            self._end_conversation(event)
+            return self.table.match(event, guard, asked=asked)
+        expected = None if replay else self._expected(event)
+        return self.table.match(event, guard, expected=expected)
+
+    def _with_sender(self, message: InboundMessage) -> InboundMessage:
+        """Find out who wrote, where the provider does not say; all later steps see it too."""
+        if message.sender is not None or len(message.candidates) < 2:
+            return message
+        found = self.answerers.narrow(message)
+        if found != message:
+            self.journal.rewrite(found)
+        return found
+
+    def _end_conversation(self, message: InboundMessage) -> None:
+        if message.sender is not None and self.table.expects:
+            self.conversations.forget(message.account, message.sender)
+
+    def _expected(self, message: InboundMessage) -> str | None:
+        if message.sender is None or not self.table.expects:
+            return None
+        return self.conversations.take_expected(message.account, message.sender, message.id)

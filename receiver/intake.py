@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from .accounts import Account
 from .errors import Unreadable
-from .events import AnyEvent, DeliveryReport, Event, InboundMessage, event_id, to_json
+from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
 from .outage import Outage
 from .parcel import Parcel
 from .providers.base import Provider, Received, WebhookRequest
@@ -70,7 +70,7 @@ class Intake:
         `StorageUnavailable` where the spool cannot either: then nothing is half-written.
         """
         parcel = _parcel(received, request, account, self.home)
-        if self.outage.open:
+        if self.outage.open or self.outage.is_behind(self._spool.behind):
             self._set_aside(parcel, "redis_is_away")
             return 0
         try:
@@ -177,7 +177,7 @@ class Intake:
         for event in parcel.events:
             job = self._jobs.route(event.id, event.kind, self._lane(event))
             args += [event.id, to_json(event), parcel.alike.get(event.id, "")]
-            args += [*_outcome(event), *job.args()]
+            args += [*outcome_of(event), *job.args()]
         keys = [f"{self._namespace}:events", self._jobs.ledger]
         fresh: int = sum(self._connection.run_durably("accept", keys, args))
         _log.debug("event=accepted events=%d new=%d", len(parcel.events), fresh)
@@ -223,7 +223,7 @@ def _parcel(
     )
 
 
-def _outcome(event: Event) -> tuple[str, str, str]:
+def outcome_of(event: AnyEvent) -> tuple[str, str, str]:
     """Name the message and recipient that a report is about, its word, and whether it is final."""
     if not isinstance(event, DeliveryReport) or event.message_id is None:
         return "", "", "0"

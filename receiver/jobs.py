@@ -7,7 +7,6 @@ again later, or dead. All bookkeeping is on the event's record; the queue itself
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +15,15 @@ from typing import Any
 from flask import current_app
 
 from .attempts import DONE, HELD, Turn, Verdict, delay_before_next
+from .chores import Chores
 from .dispatch import Dispatch
-from .errors import DeliveryError, TemporaryDeliveryError, UncertainDeliveryError
+from .errors import (
+    AnswerLostError,
+    DeliveryError,
+    TemporaryDeliveryError,
+    UncertainDeliveryError,
+    code_for_logs,
+)
 from .events import AnyEvent, InboundMessage
 from .handling import Handling, gone
 from .limits import TimeUp, time_limit
@@ -32,7 +38,6 @@ _log = logging.getLogger(__name__)
 
 ROUTING = "(routing)"  # stands where a handler's name stands, before there is one
 
-_CODE = re.compile(r"[A-Z][A-Z_]{1,40}[0-9]{0,4}|[0-9]{1,4}", re.ASCII)
 _MOST_DEATHS = 3  # of workers: after that an event is poison
 
 
@@ -51,6 +56,14 @@ def send(turn: Turn, event_id: str, handler: str) -> Verdict:
     return desk().send(turn, event_id, handler)
 
 
+def chore(turn: Turn, name: str) -> Verdict:
+    """Do one of the things that are done now and then; see `chores`."""
+    if turn.deaths >= _MOST_DEATHS:
+        _log.error("event=chore_given_up chore=%s deaths=%d", name, turn.deaths)
+        return DONE
+    return Verdict(delay=0.0) if desk().chores.do(name) else DONE
+
+
 def desk() -> Desk:
     """Give the desk of the app that is running."""
     found: Desk = current_app.extensions["receiver"].desk
@@ -66,6 +79,7 @@ class Desk:
     jobs: JobMaker
     loaded: Loaded
     dispatch: Dispatch
+    chores: Chores
     handling: Handling
 
     def route(self, turn: Turn, event_id: str) -> Verdict:
@@ -83,7 +97,9 @@ class Desk:
     def _route(self, record: Record, turn: Turn) -> Verdict:
         """Run the one handler that answers here, within its contact's lane; queue the others."""
         event, stuck = record.event, list[str]()
-        matches = self.dispatch.matches(event, self._pattern_guard(event.id, stuck))
+        matches = self.dispatch.matches(
+            event, self._pattern_guard(event.id, stuck), replay=record.replay is not None
+        )
         watching = [match for match in matches if not match.handler.replies]
         if self.loaded.failures and len(watching) == len(matches):
             return self._wait_for_plugin(record, [match.handler.name for match in watching])
@@ -155,6 +171,9 @@ class Desk:
         why: dict[str, Any] = {"code": error.code, "reason": error.reason, "mend": error.mend}
         again = isinstance(error, TemporaryDeliveryError) and attempt <= self.handling.retries
         state = "retrying" if again else "failed"
+        if isinstance(error, AnswerLostError):
+            state = "asking" if again else "unknown"
+            why["since"] = draft.since or draft.at  # no later than the attempt
         if isinstance(error, UncertainDeliveryError):
             state = "unknown"
         self.outbox.fail(event, name, draft, turn, state=state, attempts=attempt, **why)
@@ -164,9 +183,9 @@ class Desk:
             name,
             state,
             attempt,
-            _for_logs(error.code),
+            code_for_logs(error.code),
         )
-        reason = f"{name}: reply {state} ({_for_logs(error.code) or type(error).__name__})"
+        reason = f"{name}: reply {state} ({code_for_logs(error.code) or type(error).__name__})"
         delay = delay_before_next(attempt, self.handling.retries, error) if again else None
         return Verdict(delay, reason, name)
 
@@ -194,11 +213,6 @@ class Desk:
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
 
         return guard
-
-
-def _for_logs(code: str | None) -> str | None:
-    """Show a provider's code where it is one: a sloppy provider may quote a number or a text."""
-    return code if code is None or _CODE.fullmatch(code) else "(not a code)"
 
 
 def _begun(record: Record) -> str | None:

@@ -58,19 +58,26 @@ class Outage:
 
     @property
     def open(self) -> bool:
-        """Tell whether requests are to skip Redis: it failed, or earlier ones still wait to go in.
+        """Tell whether requests are to skip Redis: it failed, and somebody looks for its return.
 
         Some servers run no threads; there a request looks for itself, now and then.
         """
-        if self._spool.behind:
-            if self._behind_since is None:
-                self._behind_since = time.monotonic()
-            self.watch()
-            return self._looks_since(self._behind_since)
-        self._behind_since = None
-        return self._tripped and self._looks_since(0.0)
+        return self._tripped and self._is_watched(0.0)
 
-    def _looks_since(self, begin: float) -> bool:
+    def is_behind(self, behind: bool) -> bool:
+        """Tell the same of a spool in which earlier ones wait: what comes now goes behind them.
+
+        ``behind``: whether any do.
+        """
+        if not behind:
+            self._behind_since = None
+            return False
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
+        self.watch()
+        return self._is_watched(self._behind_since)
+
+    def _is_watched(self, begin: float) -> bool:
         return time.monotonic() - max(self._looked, begin) < _MOST_BETWEEN_LOOKS
 
     def trip(self) -> None:

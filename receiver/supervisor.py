@@ -45,6 +45,7 @@ class Supervisor:
             Clerk(self._connection, parts.jobs, queue, "supervisor", retention) for queue in QUEUES
         ]
         self._sweeper = Sweeper(self._connection, parts.jobs, retention)
+        self._chores = parts.chores
         self._spool_watch = parts.intake.watch_spool
         self._stopping = threading.Event()
         self._signals = 0
@@ -141,6 +142,7 @@ class Supervisor:
             return
         self._clerks[0].release_orphans()
         self._sweeper.sweep_when_due(str(os.getpid()))
+        self._chores.queue_due()
 
     def _finish(self) -> None:
         for pid in list(self._children):

@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from .consent import Asked
 from .events import Alarm, AnyEvent, DeliveryReport, InboundMessage, Status
 from .routing import Handler, Kind, Router, two_of_one_name
 from .words import first_word
-
-Asked = Literal["opted_out", "opted_in"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Worker:
         ]
         self._connection = connection
         self._sweeper = Sweeper(connection, parts.jobs, retention)
+        self._chores = parts.chores
         self._registry = parts.connection.slow(ALIVE_SECONDS / 3)  # RQ changes its time-outs
         self._rq: BaseWorker | None = None
         self._stopping = threading.Event()
@@ -84,6 +85,7 @@ class Worker:
                 clerk.release_orphans()
                 clerk.release_due()
             self._sweeper.sweep()
+            self._chores.queue_polls()
             while not self._stopping.is_set() and (ran := sum(map(self._once, self._clerks))):
                 done += ran
         finally:

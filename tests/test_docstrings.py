@@ -27,7 +27,8 @@ MODULES = sorted(
 SOURCES = [*ROOT.rglob("*.py"), *(ROOT.parent / "handlers").glob("*.py"), ROOT.parent / "wsgi.py"]
 # Private names, marshmallow's own word, and tests, whose names are sentences.
 NEEDS_NONE = re.compile(r"_|Meta$|test_").match
-DECORATORS = ["keyword", "matching", "fallback", "every", "report"]
+DECORATORS = ["keyword", "matching", "expects", "opted_out", "opted_in", "fallback", "every"]
+DECORATORS += ["report", "alarm"]
 
 
 def public_names_in(tree: ast.Module) -> dict[str, str | None]:

@@ -15,7 +15,7 @@ from wire import FakeApi
 from handlers import alarm, echo, optout
 from receiver import RetryLater, Status
 from receiver.consent import WORDS
-from receiver.segments import segments
+from receiver.segmentation import segments
 from receiver.store.journal import Record
 from receiver.testing import inbound, report
 
@@ -277,7 +277,9 @@ def test_all_bundled_handlers_live_together(app: Flask) -> None:
     assert loaded.failures == ()
     assert sorted(handler.name for handler in loaded.table) == [
         "alarm.log",
+        "alarm.log_alarm",
         "alarm.post",
+        "alarm.post_alarm",
         "echo.echo",
         "forward.messages",
         "forward.reports",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.segments import _BASIC, _EXTENSION, _SEPTETS, advice, segments
+from receiver.segmentation import _BASIC, _EXTENSION, _SEPTETS, advice, segments
 
 CODEC = gsm0338.Codec()
 ESCAPE = 0x1B

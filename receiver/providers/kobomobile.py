@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..events import DeliveryReport, InboundMessage, Status
 from ..security import Door
-from ..segments import segments
+from ..segmentation import segments
 from .base import Ack, Asked, Balance, Provider, Sent, Sms, Stamp
 from .kobomobile_answer import EITHER, SENT, read
 from .payload import Payload, mend_surrogates

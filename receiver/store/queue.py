@@ -25,8 +25,9 @@ _QUEUE_OF = {"message": "messages", "report": "reports", "alarm": "reports"}
 ROUTE = "receiver.jobs.route"
 RUN = "receiver.jobs.run"
 SEND = "receiver.jobs.send"
+CHORE = "receiver.jobs.chore"
 
-_ARGUMENTS = {ROUTE: 1, RUN: 2, SEND: 2}
+_ARGUMENTS = {ROUTE: 1, RUN: 2, SEND: 2, CHORE: 1}
 
 # RQ's own limit for a job. Ours are per handler; this one only tells dashboards what to expect.
 _JOB_TIMEOUT = 180
@@ -54,6 +55,7 @@ class Job:
 class Call:
     """What a job does: one of our functions, for an event and, but for routing, a handler.
 
+    A chore has a name instead of an event, and no entry in the ledger.
     Jobs of one ``lane`` are run one after the other, in the order in which they were queued.
     """
 
@@ -64,6 +66,8 @@ class Call:
 
     def entry(self, queue: str) -> str:
         """Give the ledger's entry; ``queue`` tells the kind of event."""
+        if self.function == CHORE:
+            return ""
         verb = self.function.rpartition(".")[2]
         kind = "report" if queue.endswith("-reports") else "message"
         lane = self.lane and f"lane={self.lane}"
@@ -106,6 +110,11 @@ class JobMaker:
         """Give the job that sends the reply of one handler to one event."""
         name = f"send-{event_id}-{_plain(handler)}"
         return self._job(name, "sends", Call(SEND, event_id, handler))
+
+    def chore(self, name: str) -> Job:
+        """Give the job that does a chore; see `chores`."""
+        plain = name.replace(":", "-").replace(".", "_")  # what RQ takes for the id of a job
+        return self._job(f"chore-{plain}", "reports", Call(CHORE, name))
 
     def again(self, entry: str) -> Job | None:
         """Make the job of a ledger's entry anew; ``None`` for what is no entry of ours."""

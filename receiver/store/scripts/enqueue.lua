@@ -31,7 +31,7 @@ local function enqueue(job, now, ttl, ledger, again)
     'failure_ttl', ttl, 'result_ttl', 0)
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.queue)
   if first then redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id) end
-  redis.call('ZADD', ledger, now_ms(), job.entry)
+  if job.entry ~= '' then redis.call('ZADD', ledger, now_ms(), job.entry) end
 end
 
 -- Put a job that is there already back into a queue, at its head or its tail.
@@ -41,7 +41,7 @@ local function requeue(id, queue, push, ledger)
   redis.call('HSET', key, 'status', 'queued')
   redis.call(push, 'rq:queue:' .. queue, id)
   local entry = redis.call('HGET', key, 'entry')
-  if entry then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
+  if entry and entry ~= '' then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
   return 1
 end
 

@@ -1,0 +1,159 @@
+"""`Deployment`: all parts of one app's receiver, made of its settings; only wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+from pathlib import Path
+
+from flask import Flask
+
+from . import jobs, worker
+from .accounts import Account
+from .answerers import Answerers
+from .chores import Chores
+from .dispatch import Dispatch
+from .handling import Handling
+from .intake import Intake
+from .outbox import Outbox
+from .plugins import Loaded, load_handlers, provider_classes
+from .polling import Polling
+from .providers.base import Provider
+from .reconcile import Reconciler
+from .routing import Router
+from .security import Door
+from .sending import Sending
+from .settings import Settings, load_settings
+from .signing import IssuedKeys, Seal, SignedUrls
+from .silence import Silence
+from .store.connection import Connection
+from .store.conversations import Conversations
+from .store.deadletters import DeadLetters
+from .store.journal import Journal
+from .store.keybook import KeyBook
+from .store.keyring import Keyring
+from .store.optouts import OptOuts
+from .store.quarantine import Quarantine
+from .store.queue import JobMaker
+from .store.sends import Sends
+from .store.sentbox import SentBox
+from .store.spool import Spool
+
+
+class Deployment:
+    """All parts of one app's receiver; handlers are loaded on first use, which is the worker's."""
+
+    def __init__(self, app: Flask, own: Router) -> None:
+        classes = provider_classes()
+        schemas = {name: found.account_schema for name, found in classes.items()}
+        self.settings: Settings = load_settings(app.config, schemas, Path(app.instance_path))
+        self.own = own
+        self.urls = SignedUrls(self.settings.secret_keys)
+        self.connection = Connection(self.settings.redis_url)
+        namespace, retention = self.settings.namespace, self.settings.retention
+        self.jobs = JobMaker(namespace, Seal(self.settings.secret_keys))
+        self.spool = Spool(self.settings.spool_dir)
+        self.intake = Intake(
+            self.connection,
+            self.jobs,
+            retention,
+            self.spool,
+            self._run_inline if self.settings.inline else None,
+            self.settings.consent.asked,
+        )
+        issued = IssuedKeys(self.settings.secret_keys)
+        self.keybook = KeyBook(self.connection, namespace, issued)
+        self.keyring = Keyring(
+            self.connection, namespace, issued, self.intake.outage, self.settings.spool_dir
+        )
+        self.providers: Mapping[str, Provider] = {
+            account.name: classes[account.provider](account, self._door(account))
+            for account in self.settings.accounts.values()
+        }
+        self.journal = Journal(self.connection, namespace, retention)
+        self.quarantine = Quarantine(self.connection, namespace)
+        self.deadletters = DeadLetters(self.connection, self.jobs, self.journal)
+        self.optouts = OptOuts(self.connection, namespace)
+        self.sentbox = SentBox(self.connection, namespace, retention)
+        self.conversations = Conversations(self.connection, namespace)
+        self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
+        self.spool.prepare()
+        self.intake.watch_spool()
+
+    @cached_property
+    def sending(self) -> Sending:
+        """The way out for the app's own SMS; see `receiver.sending`."""
+        return Sending(
+            providers=self.providers,
+            sends=Sends(self.connection, self.settings.namespace, self.settings.retention),
+            optouts=self.optouts,
+            sentbox=self.sentbox,
+        )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """What asks providers for what no webhook brought."""
+        settings = self.settings
+        return Reconciler(
+            self.providers, self.intake, self.connection, settings.namespace, settings.retention
+        )
+
+    @cached_property
+    def silence(self) -> Silence:
+        """What hears that an account fell silent."""
+        return Silence(
+            self.connection, self.settings.namespace, self.providers, self.journal, self.intake
+        )
+
+    @cached_property
+    def chores(self) -> Chores:
+        """What is done now and then."""
+        return Chores(
+            connection=self.connection,
+            jobs=self.jobs,
+            polling=Polling(self.sentbox, self.providers, self.intake),
+            reconciler=self.reconciler,
+            silence=self.silence,
+            every=self.settings.reconcile,
+        )
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The handlers of this app, loaded now if they were not; see `plugins.load_handlers`."""
+        return load_handlers(self.settings.handlers, [self.own])
+
+    @cached_property
+    def desk(self) -> jobs.Desk:
+        """What the jobs of this app work with."""
+        return jobs.Desk(
+            journal=self.journal,
+            outbox=self.outbox,
+            jobs=self.jobs,
+            loaded=self.loaded,
+            chores=self.chores,
+            dispatch=self._dispatch,
+            handling=Handling(
+                journal=self.journal,
+                outbox=self.outbox,
+                jobs=self.jobs,
+                retries=self.settings.retries,
+            ),
+        )
+
+    @property
+    def _dispatch(self) -> Dispatch:
+        return Dispatch(
+            table=self.loaded.table,
+            consent=self.settings.consent,
+            optouts=self.optouts,
+            conversations=self.conversations,
+            answerers=Answerers(self.sentbox),
+            journal=self.journal,
+            heard=self.silence.heard,
+        )
+
+    def _door(self, account: Account) -> Door:
+        return Door(account, self.urls, partial(self.keyring.takes, account.name))
+
+    def _run_inline(self) -> None:
+        worker.drain(self.connection, self.jobs, self.settings.retention)
