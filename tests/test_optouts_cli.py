@@ -95,7 +95,7 @@ def test_a_number_is_added_and_removed_however_it_is_written(app: Flask, number:
         (("export", "--account", "x"), "there is no account x; there are: shop, lefoka"),
         (("add", "x", NUMBER), "there is no account x; there are: shop, lefoka"),
         (("remove", "x", NUMBER), "there is no account x; there are: shop, lefoka"),
-        (("add", "lefoka", "0637885448"), "that is no number: give it as +27…"),
+        (("add", "lefoka", "0000000"), "that is no number: give it as +27…"),
         (("add", "shop", "MTN"), "that is no number: give it as +27…"),
         (("remove", "shop", NUMBER), "+2763***448 is not opted out of shop"),
     ],

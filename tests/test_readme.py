@@ -20,6 +20,7 @@ from conftest import ACCOUNTS, SMSBOX_KEY
 from processes import running, until
 
 from receiver.cli import receiver_commands
+from receiver.dev.provider_api import ProviderApi, serving
 from receiver.settings import AccountSchema, _SettingsSchema
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,8 @@ def python(project: Path, code: str, **environment: str) -> str:
 def test_every_python_block_is_a_file_that_is_run_here() -> None:
     assert set(files_in_readme()) == {
         "handlers/balance.py",
+        "handlers/order.py",
+        "remind.py",
         "test_balance.py",
         "shop.py",
         "guard.py",
@@ -95,6 +98,46 @@ print(guard.app.test_cli_runner().invoke(args=["receiver", "worker", "--burst"])
 """
     environment = {**ENVIRONMENT, "FLASK_RECEIVER_REDIS_URL": redis_url}
     assert python(project, code, **environment).split("\n")[:3] == ["200", "401", "401"]
+
+
+def test_the_conversation_that_it_shows(project: Path) -> None:
+    code = """
+from handlers.order import order, size
+from receiver.testing import inbound, talking
+with talking() as talks:
+    print(order(inbound(text="ORDER shirt")), talks.expected("+27637885448"))
+    print(size(inbound(text="XL")), talks.state("+27637885448"))
+"""
+    assert python(project, code).split("\n")[:2] == ["Which size? size", "shirt in XL, then. {}"]
+
+
+def test_the_sending_that_it_shows(project: Path, redis_url: str) -> None:
+    api = ProviderApi({"lefoka": {"pk_live_1": "of-the-account"}})
+    with serving(api) as url:
+        code = f"import receiver.providers.lefoka_api as api; api.LIVE_URL = {url!r}; import remind"
+        printed = python(project, code, **ENVIRONMENT, FLASK_RECEIVER_REDIS_URL=redis_url)
+    [sms] = api.sent
+    assert (sms["to"], sms["text"]) == (["+27637885448"], "See you at nine.")
+    assert printed.strip() == sms["message_id"]
+
+
+@pytest.mark.parametrize("command", ["send", "balance", "optouts", "reconcile"])
+def test_the_commands_of_the_way_out(project: Path, redis_url: str, command: str) -> None:
+    found = [line for line in TEXT.splitlines() if line.startswith(f"sms-receiver {command} ")]
+    found += ["sms-receiver balance"] if command == "balance" else []
+    api = ProviderApi({name: {a["api_key"]: a["api_secret"]} for name, a in ACCOUNTS.items()})
+    with serving(api) as url:
+        accounts = {name: {**account, "base_url": url} for name, account in ACCOUNTS.items()}
+        environment = {**os.environ, **ENVIRONMENT, "FLASK_RECEIVER_REDIS_URL": redis_url}
+        environment["FLASK_RECEIVER_ACCOUNTS"] = json.dumps(accounts)
+        for line in found:
+            script = line.replace("sms-receiver", f"{sys.executable} -m receiver", 1)
+            done = subprocess.run(
+                ["sh", "-c", script], cwd=project, env=environment, capture_output=True, check=False
+            )
+            assert done.returncode == 0, done.stderr.decode()
+    assert found
+    assert api.sent == []
 
 
 def test_the_provider_by_its_entry_point(project: Path, redis_url: str) -> None:
@@ -156,7 +199,7 @@ def test_the_settings_table_is_whole_and_right() -> None:
 def test_the_account_table_is_whole() -> None:
     table = TEXT[TEXT.index("\nAn account:") :]
     rows = re.findall(r"^\| `(\w+)` \|", table, re.M)
-    assert set(rows) - {"successful"} == set(AccountSchema._declared_fields)
+    assert set(rows) - {"successful", "format"} == set(AccountSchema._declared_fields)
 
 
 def test_the_commands_table_is_whole() -> None:

@@ -19,7 +19,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ..errors import ReceiverError
-from ..msisdn import mask, normalise
+from ..msisdn import mask
 from ..store.optouts import OptOut, OptOuts
 from ..words import printable
 from .context import parts
@@ -119,7 +119,8 @@ def _known(account: str) -> str:
 
 
 def _number(account: str, number: str) -> str:
-    return normalise(number, parts().settings.accounts[_known(account)].region)
+    found: str = parts().providers[_known(account)].number(number)
+    return found
 
 
 def _row(record: OptOut) -> dict[str, str]:

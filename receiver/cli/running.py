@@ -64,6 +64,9 @@ def url(account: str, expires_days: int | None, base: str | None) -> None:
     if account not in found.providers:
         known = ", ".join(found.providers)
         raise click.ClickException(f"there is no account {account}; there are: {known}")
+    if not found.providers[account].pushes:
+        name = found.providers[account].name
+        raise click.ClickException(f"{account} has no webhook: {name} pushes nothing, and is asked")
     until = None if expires_days is None else time.time() + expires_days * 86_400
     token = found.urls.make(account, until)
     click.echo(f"{_base(base)}{found.settings.url_prefix}/{account}/{token}")
