@@ -38,7 +38,6 @@ _MAX_NUMERIC_SOURCE = 16
 _MAX_SOURCE = 11
 _NORMAL, _FLASH, _UNICODE = "0", "1", "2"
 _UUID_DIGITS = 32  # of at most 64
-_GATEWAY_TIMEOUT = 504
 _TOO_LONG_A_URL = (413, 414, 431)
 _CHECK_USER = "Check api_key (the user name) and api_secret (the password) of the account."
 _SET_BOTH = "KoboMobile wants user name and password: api_key and api_secret in RECEIVER_ACCOUNTS."
@@ -245,9 +244,9 @@ class KoboMobile(Provider):
             undocumented = ("KoboMobile refused the request", "Ask KoboMobile what the code means.")
             reason, mend = self.ERRORS.get(code, undocumented)
         temporary = code in self.TEMPORARY or temporary_by_status(response)
-        if asks and status == _GATEWAY_TIMEOUT:  # nothing was to be done, so nothing is uncertain
-            return TemporaryDeliveryError(f"{reason} (HTTP {status})", code=code, mend=mend)
-        return delivery_error(response, temporary=temporary, reason=reason, code=code, mend=mend)
+        return delivery_error(
+            response, temporary=temporary, reason=reason, code=code, mend=mend, asks=asks
+        )
 
 
 def _uuid(key: str) -> str:

@@ -21,14 +21,13 @@ from ..errors import (
     UncertainDeliveryError,
 )
 from ..words import printable
-from .wire import delivery_error, retry_after, temporary_by_status
+from .wire import delivery_error, temporary_by_status
 
 DOCUMENT = "https://developer.lefoka.co.za/docs/sms/reference"
 NOTHING_THERE = "NO_SMS_MESSAGES"
 
 _AUTHENTICATION, _BALANCE, _SEND = "#authentication", "#balance", "#send"
 _THEIR_FAULT = "INTERNAL_SERVER_ERROR"
-_GATEWAY_TIMEOUT = 504
 _LONGEST = 300
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,63}")
 _URL = re.compile(r"https?://[!-~]{1,200}")
@@ -172,13 +171,10 @@ def refusal(
     reason = _said(error.get("description")) or known.meaning
     mend = _mend(known, error.get("documentation_url"))
     named = code or f"HTTP_{response.status_code}"
-    if asks and response.status_code == _GATEWAY_TIMEOUT:
-        after = retry_after(response)
-        return TemporaryDeliveryError(
-            f"{reason} (HTTP 504)", code=named, mend=mend, retry_after=after
-        )
     temporary = temporary_by_status(response) or code == _THEIR_FAULT
-    return delivery_error(response, temporary=temporary, reason=reason, code=named, mend=mend)
+    return delivery_error(
+        response, temporary=temporary, reason=reason, code=named, mend=mend, asks=asks
+    )
 
 
 def unclear(reason: str, *, asks: bool) -> DeliveryError:

@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 
-from ..errors import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
+from ..errors import DeliveryError, PermanentDeliveryError
 from ..msisdn import mask
 from ..words import printable
-from .wire import delivery_error, retry_after, temporary_by_status
+from .wire import delivery_error, temporary_by_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ _BY_STATUS = {
 }
 _MEND = "Its documentation does not list this answer: see the portal, or ask SMSBox."
 _UNKNOWN = Code("SMSBox refused the request")
-_GATEWAY_TIMEOUT = 504
 _LONGEST = 200
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,6}", re.ASCII)  # what is longer may be a number to hide
 _NUMBER = re.compile(r"(?<![\w-])\+?[0-9]{7,}(?!\w)", re.ASCII)
@@ -128,13 +127,10 @@ def refusal(
     reason = reason if quotable else known.meaning
     mend = known.mend or _BY_STATUS.get(response.status_code, _MEND)
     code = code or str(response.status_code)
-    if asks and response.status_code == _GATEWAY_TIMEOUT:
-        wait = retry_after(response)
-        return TemporaryDeliveryError(
-            f"{reason} (HTTP 504)", code=code, mend=mend, retry_after=wait
-        )
     temporary = known.is_temporary or temporary_by_status(response)
-    return delivery_error(response, temporary=temporary, reason=reason, code=code, mend=mend)
+    return delivery_error(
+        response, temporary=temporary, reason=reason, code=code, mend=mend, asks=asks
+    )
 
 
 def _words(answer: Mapping[str, Any]) -> str:

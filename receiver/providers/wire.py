@@ -130,11 +130,20 @@ def temporary_by_status(response: httpx.Response) -> bool:
 
 
 def delivery_error(
-    response: httpx.Response, *, temporary: bool, reason: str, code: str | None, mend: str = ""
+    response: httpx.Response,
+    *,
+    temporary: bool,
+    reason: str,
+    code: str | None,
+    mend: str = "",
+    asks: bool = False,
 ) -> DeliveryError:
-    """Make the error for a refusal, with the provider's ``Retry-After`` where it gives seconds."""
+    """Make the error for a refusal, with the provider's ``Retry-After`` where it gives a time.
+
+    ``asks``: the request changed nothing at the provider.
+    """
     from_provider = f"{reason} (HTTP {response.status_code})"
-    if response.status_code == _GATEWAY_TIMEOUT:  # what waited behind it may have sent the SMS
+    if response.status_code == _GATEWAY_TIMEOUT and not asks:  # what is behind it may have sent it
         return UncertainDeliveryError(from_provider, code=code, mend=_LOOK_IT_UP)
     if not temporary:
         return PermanentDeliveryError(from_provider, code=code, mend=mend)
