@@ -21,6 +21,7 @@ import httpx
 from flask import current_app
 
 from receiver import (
+    Alarm,
     ConfigurationError,
     DeliveryReport,
     GiveUp,
@@ -50,7 +51,13 @@ def reports(report: DeliveryReport) -> None:
     _forward(report)
 
 
-def _forward(event: InboundMessage | DeliveryReport) -> None:
+@router.alarm()
+def alarms(alarm: Alarm) -> None:
+    """Forward what somebody should look at."""
+    _forward(alarm)
+
+
+def _forward(event: InboundMessage | DeliveryReport | Alarm) -> None:
     url = current_app.config.get("FORWARD_URL")
     if not url:
         return

@@ -281,6 +281,7 @@ def test_all_bundled_handlers_live_together(app: Flask) -> None:
         "alarm.post",
         "alarm.post_alarm",
         "echo.echo",
+        "forward.alarms",
         "forward.messages",
         "forward.reports",
         "optout.start",

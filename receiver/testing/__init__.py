@@ -1,6 +1,6 @@
 """What tests of handlers and of providers need; importing it needs no pytest.
 
-`inbound` and `report` make events, so that a handler is tested by calling it:
+`inbound`, `report` and `alarm` make events, so that a handler is tested by calling it:
 
 >>> from receiver.testing import inbound
 >>> def shout(message):
@@ -14,14 +14,16 @@
 """
 
 from .contract import ProviderContract
-from .samples import MessageFields, ReportFields, inbound, report
+from .samples import AlarmFields, MessageFields, ReportFields, alarm, inbound, report
 from .talking import Talks, talking
 
 __all__ = [
+    "AlarmFields",
     "MessageFields",
     "ProviderContract",
     "ReportFields",
     "Talks",
+    "alarm",
     "inbound",
     "report",
     "talking",

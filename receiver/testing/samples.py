@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
-from ..events import Billing, DeliveryReport, InboundMessage, Status, Trust, unique_id
+from ..events import Alarm, Billing, DeliveryReport, InboundMessage, Status, Trust, unique_id
 
 
 class _EventFields(TypedDict, total=False):
@@ -18,11 +18,14 @@ class _EventFields(TypedDict, total=False):
     trust: Trust
     duplicate_of: str | None
     replay: bool
+
+
+class _SmsFields(_EventFields, total=False):
     message_id: str | None
     client_reference: str | None
 
 
-class MessageFields(_EventFields, total=False):
+class MessageFields(_SmsFields, total=False):
     """The fields of an `InboundMessage`."""
 
     sender: str | None
@@ -37,7 +40,7 @@ class MessageFields(_EventFields, total=False):
     groups: Mapping[str, str | None]
 
 
-class ReportFields(_EventFields, total=False):
+class ReportFields(_SmsFields, total=False):
     """The fields of a `DeliveryReport`."""
 
     recipient: str
@@ -48,6 +51,14 @@ class ReportFields(_EventFields, total=False):
     created_at: datetime | None
     delivered_at: datetime | None
     stale: bool
+
+
+class AlarmFields(_EventFields, total=False):
+    """The fields of an `Alarm`."""
+
+    what: Literal["silent"]
+    text: str
+    since: datetime | None
 
 
 def inbound(**fields: Unpack[MessageFields]) -> InboundMessage:
@@ -88,3 +99,17 @@ def report(**fields: Unpack[ReportFields]) -> DeliveryReport:
         "provider_status": str(status),
     }
     return DeliveryReport(**{**defaults, **fields})
+
+
+def alarm(**fields: Unpack[AlarmFields]) -> Alarm:
+    """Make an alarm as we raise it: of an account that is silent."""
+    defaults: dict[str, Any] = {
+        "id": unique_id(),
+        "provider": "test",
+        "account": "test",
+        "received_at": datetime.now(UTC),
+        "trust": "own",
+        "text": "nothing came from account test for 3 h",
+        "since": datetime.now(UTC) - timedelta(hours=3),
+    }
+    return Alarm(**{**defaults, **fields})

@@ -27,7 +27,7 @@ PERFORM = "receiver.clerk:Clerk.perform"
 HANDLER = "receiver.handling:call_within"
 WORK = "crash_shop:do_the_work"
 SETTLE = "receiver.clerk:Clerk._settle"
-CALL = "receiver.outbox:Outbox._call"
+CALL = "receiver.outbox:deliver"
 ANSWER = "httpcore._backends.sync:SyncStream.read"
 TICK = "receiver.supervisor:Supervisor._tick"
 

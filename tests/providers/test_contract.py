@@ -13,13 +13,21 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from receiver import DeliveryReport, InboundMessage, Status
-from receiver.events import from_json, to_json
+from receiver import Alarm, DeliveryReport, InboundMessage, Status
+from receiver.events import AnyEvent, from_json, to_json
 from receiver.providers.base import Ack, Stamp
 from receiver.providers.lefoka import Lefoka
 from receiver.providers.payload import Payload
 from receiver.providers.smsbox import SMSBox
-from receiver.testing import MessageFields, ProviderContract, ReportFields, inbound, report
+from receiver.testing import (
+    AlarmFields,
+    MessageFields,
+    ProviderContract,
+    ReportFields,
+    alarm,
+    inbound,
+    report,
+)
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -149,13 +157,15 @@ def test_a_made_report_is_of_a_delivered_sms_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [inbound(text="é😀"), report(text="é😀")], ids=["message", "report"]
+    "made",
+    [inbound(text="é😀"), report(text="é😀"), alarm(text="é😀")],
+    ids=["message", "report", "alarm"],
 )
-def test_a_made_event_can_be_stored_and_read_again(made: InboundMessage | DeliveryReport) -> None:
+def test_a_made_event_can_be_stored_and_read_again(made: AnyEvent) -> None:
     assert from_json(to_json(made)) == made
 
 
-@pytest.mark.parametrize("make", [inbound, report])
+@pytest.mark.parametrize("make", [inbound, report, alarm])
 def test_a_misspelt_field_of_an_event_is_an_error(make: Any) -> None:
     with pytest.raises(TypeError, match="txet"):
         make(txet="hello")
@@ -163,8 +173,8 @@ def test_a_misspelt_field_of_an_event_is_an_error(make: Any) -> None:
 
 @pytest.mark.parametrize(
     ("event", "fields"),
-    [(InboundMessage, MessageFields), (DeliveryReport, ReportFields)],
-    ids=["message", "report"],
+    [(InboundMessage, MessageFields), (DeliveryReport, ReportFields), (Alarm, AlarmFields)],
+    ids=["message", "report", "alarm"],
 )
 def test_every_field_of_an_event_can_be_given(event: Any, fields: Any) -> None:
     assert {field.name for field in dataclasses.fields(event)} == set(fields.__annotations__)
