@@ -19,7 +19,7 @@ from . import jobs
 from .attempts import DONE, HELD, Turn, Verdict
 from .errors import without_values
 from .store.connection import Connection
-from .store.faults import insist
+from .store.faults import insist, is_ours
 from .store.queue import CHORE, ROUTE, RUN, SEND, Call, JobMaker, rq_time
 
 BLOCK_SECONDS = 1.0  # how long an idle worker waits for a job before it looks at its orders
@@ -122,9 +122,9 @@ class Clerk:
         args = [call.event_id] if call.handler is None else [call.event_id, call.handler]
         try:
             return _FUNCTIONS[call.function](turn, *args)
-        except RedisError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the top of the job
+        except Exception as error:
+            if isinstance(error, RedisError) and not is_ours(error):
+                raise
             crashes = self._client.hincrby(f"rq:job:{job_id}", _CRASHES, 1)
             _log.error("event=job_crashed job=%s", job_id, exc_info=without_values(error))
             delay = None if crashes > _MAX_CRASHES else 2.0**crashes

@@ -5,16 +5,19 @@ Opting out and in happens here, whatever the handlers are: it must not depend on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .answerers import Answerers
-from .consent import Consent
+from .consent import Asked, Consent
 from .events import AnyEvent, DeliveryReport, InboundMessage, Status
 from .store.conversations import Conversations
 from .store.journal import Journal
 from .store.optouts import OptOuts
 from .table import Guard, Match, Table
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,10 @@ class Dispatch:
     journal: Journal
     heard: Callable[[AnyEvent], None]
 
-    def matches(self, event: AnyEvent, guard: Guard, *, replay: bool = False) -> list[Match]:
+    def matches(self, event: AnyEvent, guard: Guard, *, late: bool = False) -> list[Match]:
         """Give the handlers that take an event, the one that answers first; see `Table.match`.
 
-        ``replay``: an old message, which is not what a conversation now waits for.
+        ``late``: handled again, or after others of its contact: no conversation waits for it.
         """
         self.heard(event)
         if isinstance(event, DeliveryReport) and event.status is Status.BLOCKED:
@@ -42,10 +45,10 @@ class Dispatch:
         event = self._with_sender(event)
         asked = self.consent.asked(event.text)
         if asked is not None:
-            self.optouts.note(event, asked)
+            self._note(event, asked)
             self._end_conversation(event)
             return self.table.match(event, guard, asked=asked)
-        expected = None if replay else self._expected(event)
+        expected = None if late else self._expected(event)
         return self.table.match(event, guard, expected=expected)
 
     def _with_sender(self, message: InboundMessage) -> InboundMessage:
@@ -56,6 +59,16 @@ class Dispatch:
         if found != message:
             self.journal.rewrite(found)
         return found
+
+    def _note(self, message: InboundMessage, asked: Asked) -> None:
+        self.optouts.note(message, asked)
+        if message.sender is None:
+            _log.warning(
+                "event=%s account=%s optout=unknown_sender candidates=%d help='optouts add'",
+                message.id,
+                message.account,
+                len(message.candidates),
+            )
 
     def _end_conversation(self, message: InboundMessage) -> None:
         if message.sender is not None and self.table.expects:

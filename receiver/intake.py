@@ -166,7 +166,7 @@ class Intake:
     def _set_aside(self, parcel: Parcel, reason: str) -> None:
         """Keep a parcel on disk, and see to it that somebody drains it."""
         self._spool.put(parcel.to_bytes())
-        self.outage.watch()
+        self.outage.drain_soon()
         _log.debug("event=spooled account=%s reason=%s", parcel.account, reason)
 
     def _accept(self, parcel: Parcel) -> int:
@@ -185,9 +185,9 @@ class Intake:
 
     def _lane(self, event: AnyEvent) -> str | None:
         """Name whose messages are handled in turn; who says STOP waits for nothing else."""
-        if not isinstance(event, InboundMessage) or not event.contact:
+        if not isinstance(event, InboundMessage) or not event.contact or self._asked(event.text):
             return None
-        return self._jobs.lane(event.account, event.contact, self._asked(event.text) or "")
+        return self._jobs.lane(event.account, event.contact)
 
     def _quarantine(self, parcel: Parcel, reason: str) -> None:
         body_id = event_id(parcel.account, "quarantine", parcel.body.hex())

@@ -97,9 +97,8 @@ class Desk:
     def _route(self, record: Record, turn: Turn) -> Verdict:
         """Run the one handler that answers here, within its contact's lane; queue the others."""
         event, stuck = record.event, list[str]()
-        matches = self.dispatch.matches(
-            event, self._pattern_guard(event.id, stuck), replay=record.replay is not None
-        )
+        late = record.replay is not None or "late" in record.handlers.get(ROUTING, {})
+        matches = self.dispatch.matches(event, self._pattern_guard(event.id, stuck), late=late)
         watching = [match for match in matches if not match.handler.replies]
         if self.loaded.failures and len(watching) == len(matches):
             return self._wait_for_plugin(record, [match.handler.name for match in watching])
@@ -109,7 +108,8 @@ class Desk:
             return self.handling.attempt(self._fresh(record, matches), matches[0].handler, turn)
         names = [match.handler.name for match in matches]
         winner = next((match.handler.name for match in matches if match.handler.replies), None)
-        jobs = [self._watch(event, name) for name in names if name != winner]
+        fresh = [name for name in names if name != winner and name not in record.handlers]
+        jobs = [self._watch(event, name) for name in fresh]
         routed = {"to": names, "at": now_iso()} | ({"winner": winner} if winner else {})
         self.journal.note(event.id, ROUTED, routed, once=True, then=jobs)
         if not names:

@@ -96,6 +96,12 @@ class Outage:
                 self._watcher = threading.Thread(target=self._run, daemon=True)
                 self._watcher.start()
 
+    def drain_soon(self) -> None:
+        """Have what was just put drained, though the thread may rest over what nobody takes."""
+        self.watch()
+        if not self._tripped:
+            self._wake.set()
+
     def forget(self) -> None:
         """Begin anew in a forked process: threads stay with the parent."""
         self._lock = threading.Lock()

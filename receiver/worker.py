@@ -180,6 +180,8 @@ def drain(connection: Connection, maker: JobMaker, retention: int) -> None:
     name = f"inline-{uuid4().hex}"
     clerks = [Clerk(connection, maker, queue, name, retention) for queue in QUEUES]
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    for clerk in clerks:
+        clerk.release_due()
     found = True
     while found:
         found = False

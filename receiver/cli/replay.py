@@ -9,6 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..events import InboundMessage
 from ..store.journal import HANDLER, REPLAY, ROUTED, Noted, Record, now_iso
 from .context import parts, when
 
@@ -94,16 +95,20 @@ def _at_work(record: Record, handler: str | None) -> bool:
 def _replay(record: Record, handler: str | None) -> Noted:
     """Queue the event or one handler again; the record says that it is a replay."""
     event_id, kind, made = record.event.id, record.event.kind, parts().jobs
+    # in order among themselves, and in nobody's way
+    lane = None
+    if isinstance(record.event, InboundMessage) and record.event.contact:
+        lane = made.lane(record.event.account, record.event.contact, "(replay)")
     fields: dict[str, tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]
     if handler is not None:
         later = {"state": "queued", "at": now_iso(), "replay": True}
         fields = {HANDLER + handler: (record.handlers.get(handler), later)}
-        job = made.run(event_id, kind, handler)
+        job = made.run(event_id, kind, handler, lane)
     else:
         fields = {HANDLER + name: (known, None) for name, known in record.handlers.items()}
         fields[ROUTED] = (record.routed, None)
         times = 1 + (record.replay or {}).get("times", 0)
         fields[REPLAY] = (record.replay, {"at": now_iso(), "times": times})
-        job = made.route(event_id, kind)
+        job = made.route(event_id, kind, lane)
     noted: Noted = parts().journal.revive(event_id, fields, [job])
     return noted

@@ -154,8 +154,10 @@ class DeadLetters:
 
 def _queued(letter: DeadLetter) -> Mapping[str, Any] | None:
     """What the record says of a handler or a reply that is to be tried anew."""
-    if letter.call is None or letter.handler is None or letter.handler.startswith("("):
+    if letter.call is None or letter.handler is None:
         return None
+    if letter.handler.startswith("("):  # its contact has written again since
+        return {"state": "queued", "at": now_iso(), "late": True}
     kept = ("text", "to", "source") if letter.call.function == SEND else ("replay",)
     known = {name: letter.outcome[name] for name in kept if name in letter.outcome}
     return {**known, "state": "queued", "at": now_iso()}

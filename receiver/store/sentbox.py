@@ -130,7 +130,7 @@ class SentBox:
         """
         args = [self._namespace, now.timestamp(), limit, now.timestamp() + lease]
         found: Sequence[bytes] = self._connection.run("polls_due", [self._polls], args)
-        return [Poll.from_json(text) for text in found[1::2]]
+        return [poll for text in found[1::2] if (poll := _read(text)) is not None]
 
     def settle(self, poll: Poll, due_at: datetime | None) -> None:
         """Put a claimed poll off until a time, as it stands now; ``None`` ends it.
@@ -175,6 +175,14 @@ class SentBox:
         pipeline.zadd(key, dict.fromkeys(numbers, at))
         pipeline.zremrangebyscore(key, "-inf", at - self._retention)
         pipeline.expire(key, self._retention)
+
+
+def _read(text: bytes) -> Poll | None:
+    """Read a poll; one that another release wrote otherwise must not hold up the rest."""
+    try:
+        return Poll.from_json(text)
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _by_message_id(sent: Sent, numbers: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

@@ -206,6 +206,7 @@ class Spool:
         except StorageUnavailable as failed:
             error = failed
         finally:
+            self._mark()  # a drain that has just ended may have taken the mark away
             with self._settling:
                 for entry in batch:
                     entry.error, entry.settled = error, True

@@ -62,7 +62,12 @@ for i = FIRST, #ARGV, PER_EVENT do
     if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5]) end
     redis.call('EXPIRE', key, retention)
     redis.call('ZADD', KEYS[1], received_ms, id)
-    enqueue(job_at(i + 6), now, retention, KEYS[2])
+    local queued, problem = pcall(enqueue, job_at(i + 6), now, retention, KEYS[2])
+    if not queued then  -- the record alone would pass for an event that came before
+      redis.call('DEL', key, 'rq:job:' .. ARGV[i + 6])
+      redis.call('ZREM', KEYS[1], id)
+      error(problem)
+    end
     answer[#answer + 1] = 1
   end
 end

@@ -24,6 +24,9 @@ end
 -- now is RQ's text of the time, ttl is in seconds.
 local function enqueue(job, now, ttl, ledger, again)
   local first = is_first(job, again)
+  if again and redis.call('ZREM', 'rq:failed:' .. job.queue, job.id) == 1 then
+    redis.call('DEL', 'rq:job:' .. job.id)  -- its dead letter, which expires
+  end
   redis.call('HSET', 'rq:job:' .. job.id,
     'data', job.data, 'signature', job.signature, 'entry', job.entry,
     'status', first and 'queued' or 'deferred', 'origin', job.queue, 'created_at', now,
@@ -45,16 +48,39 @@ local function requeue(id, queue, push, ledger)
   return 1
 end
 
+-- Tell whether the ledger has a job of a lane: one that it has is made again, whatever was lost.
+local function is_open(lane, id, ledger)
+  local prefix, name = string.match(lane, '^(.*):lane:(.*)$')
+  local verb, event, handler = string.match(string.sub(id, #prefix + 2), '^(%a+)%-(%x+)(.*)$')
+  if not verb then return false end
+  handler = string.gsub(string.gsub(handler, '^%-', ' '), '%-([%w_]*)$', '.%1')
+  local entry = verb .. ' ' .. event .. ' message' .. handler .. ' lane=' .. name
+  return redis.call('ZSCORE', ledger, entry)
+end
+
+-- Give the first job of a lane, and drop what is before it and over: gone, or a dead letter.
+local function first_in(lane, ledger)
+  local first = redis.call('LINDEX', lane, 0)
+  while first do
+    local status = redis.call('HGET', 'rq:job:' .. first, 'status')
+    if (status and status ~= 'failed') or is_open(lane, first, ledger) then return first end
+    redis.call('LPOP', lane)
+    first = redis.call('LINDEX', lane, 0)
+  end
+end
+
+-- Queue the first job of a lane, if nobody has; it is on the ledger then, whoever took it off.
+local function wake(id, ledger)
+  local found = redis.call('HMGET', 'rq:job:' .. id, 'status', 'origin', 'entry')
+  if found[1] ~= 'deferred' then return end
+  if found[3] and found[3] ~= '' then redis.call('ZADD', ledger, now_ms(), found[3]) end
+  requeue(id, found[2], 'RPUSH', ledger)
+end
+
 -- Give up a job's place in its lane, and queue the one behind it.
 local function leave(lane, id, ledger)
   if lane == '' then return end
   redis.call('LREM', lane, 1, id)
-  local following = redis.call('LINDEX', lane, 0)
-  while following do
-    local found = redis.call('HMGET', 'rq:job:' .. following, 'status', 'origin')
-    if found[1] == 'deferred' then requeue(following, found[2], 'RPUSH', ledger) end
-    if found[1] then return end
-    redis.call('LPOP', lane)
-    following = redis.call('LINDEX', lane, 0)
-  end
+  local following = first_in(lane, ledger)
+  if following then wake(following, ledger) end
 end

@@ -14,7 +14,7 @@ if ARGV[3] == 'after' and before ~= ARGV[4] then return before == ARGV[2] and 1 
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 for i = JOBS_FROM, #ARGV, PER_JOB do
   if ARGV[i] == '' or redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
-    enqueue(job_at(i + 2), ARGV[5], ARGV[6], KEYS[2])
+    enqueue(job_at(i + 2), ARGV[5], ARGV[6], KEYS[2], true)
   end
 end
 return 1

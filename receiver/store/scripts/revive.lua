@@ -7,6 +7,10 @@ local FIELDS_FROM, PER_FIELD, PER_JOB = 6, 3, 7
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if ARGV[3] ~= '' and not redis.call('ZSCORE', ARGV[3], ARGV[4]) then return -1 end
 local jobs_from = FIELDS_FROM + ARGV[5] * PER_FIELD
+for i = jobs_from, #ARGV, PER_JOB do
+  local status = redis.call('HGET', 'rq:job:' .. ARGV[i], 'status')
+  if status and status ~= 'failed' then return -1 end  -- it waits, or is at work
+end
 for i = FIELDS_FROM, jobs_from - 1, PER_FIELD do
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return -1 end
 end

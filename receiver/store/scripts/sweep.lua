@@ -16,12 +16,11 @@ local function waits(job)
   if job.lane == '' or redis.call('HGET', 'rq:job:' .. job.id, 'status') ~= 'deferred' then
     return false
   end
-  local first = redis.call('LINDEX', job.lane, 0)
-  while first and first ~= job.id and redis.call('EXISTS', 'rq:job:' .. first) == 0 do
-    redis.call('LPOP', job.lane)
-    first = redis.call('LINDEX', job.lane, 0)
-  end
-  return first and first ~= job.id
+  local first = first_in(job.lane, KEYS[1])
+  if not first or first == job.id then return false end
+  wake(first, KEYS[1])
+  if not redis.call('LPOS', job.lane, job.id) then redis.call('RPUSH', job.lane, job.id) end
+  return true
 end
 
 local lost, gone = 0, 0
@@ -34,6 +33,9 @@ for i = 4, #ARGV, PER_JOB do
       gone = gone + 1
       redis.call('ZREM', KEYS[1], job.entry)
       leave(job.lane, job.id, KEYS[1])
+      if redis.call('HGET', 'rq:job:' .. job.id, 'status') == 'deferred' then
+        redis.call('DEL', 'rq:job:' .. job.id)
+      end
     elseif ARGV[i + 2] == '1' or claimed[job.id]
         or redis.call('ZSCORE', 'rq:scheduled:' .. job.queue, job.id) or waits(job) then
       redis.call('ZADD', KEYS[1], now_ms(), job.entry)
