@@ -4,8 +4,6 @@ That somebody opted out is kept, and held to, without this module too; it only a
 texts as you like: each is one SMS, and all but the Arabic ones are in the letters of GSM 03.38.
 """
 
-import logging
-
 from receiver import InboundMessage, Receiver, Router
 
 router = Router("optout")
@@ -27,19 +25,11 @@ STARTED = {
     "ar": "ستصلك رسائلنا من جديد. أرسل STOP لإيقافها.",
 }
 
-_log = logging.getLogger(__name__)
-
 
 @router.opted_out()
 def stop(message: InboundMessage) -> str | None:
     """Confirm that nothing more goes to the sender; this answer is the last."""
     if message.sender is None:
-        _log.warning(
-            "event=%s account=%s optout=unknown_sender candidates=%d",
-            message.id,
-            message.account,
-            len(message.candidates),
-        )
         return None
     return _in_language(STOPPED, message)
 

@@ -9,6 +9,7 @@ from .errors import (
     ReceiverError,
     RetryLater,
     TemporaryDeliveryError,
+    UncertainDeliveryError,
 )
 from .events import Alarm, Billing, DeliveryReport, InboundMessage, Status
 from .extension import Receiver
@@ -34,6 +35,7 @@ __all__ = [
     "Sent",
     "Status",
     "TemporaryDeliveryError",
+    "UncertainDeliveryError",
     "balance",
     "conversation",
     "segments",

@@ -17,6 +17,7 @@ from .providers.base import Provider, Sent, Sms
 
 _LISTED_AFTER = 30.0  # seconds until a provider is sure to list what it took
 _LOOK_IT_UP = "Look it up at the provider before sending it again."
+_SAME_KEY = "Try again with the same key: it is not sent twice."
 
 
 def deliver(provider: Provider, sms: Sms, doubt: datetime | None) -> Sent:
@@ -46,11 +47,13 @@ def _find(provider: Provider, sms: Sms, doubt: datetime) -> Sent | None:
     """Ask for an SMS that may have arrived, once it would be listed."""
     if not provider.can_find:
         raise UncertainDeliveryError(
-            "the worker died while the provider was being called", mend=_LOOK_IT_UP
+            "an earlier attempt was cut short, and may have been sent", mend=_LOOK_IT_UP
         )
     wait = _LISTED_AFTER - (datetime.now(UTC) - doubt).total_seconds()
     if wait > 0:
-        raise AnswerLostError("the provider is asked whether it got this", retry_after=wait)
+        raise AnswerLostError(
+            "the provider is asked whether it got this", mend=_SAME_KEY, retry_after=wait
+        )
     try:
         return provider.find(sms, doubt)
     except TemporaryDeliveryError as error:
@@ -64,4 +67,4 @@ def _in_doubt(
     error: TemporaryDeliveryError | UncertainDeliveryError, retry_after: float | None
 ) -> AnswerLostError:
     after = _LISTED_AFTER if retry_after is None else retry_after
-    return AnswerLostError(error.reason, code=error.code, retry_after=after)
+    return AnswerLostError(error.reason, code=error.code, mend=_SAME_KEY, retry_after=after)

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .sms import Sent
+
 _CODE = re.compile(r"[A-Z][A-Z_]{1,40}[0-9]{0,4}|[0-9]{1,4}", re.ASCII)
 
 
@@ -78,18 +80,21 @@ class GiveUp(ReceiverError):
 
 
 class DeliveryError(ReceiverError):
-    """An SMS did not leave.
+    """An SMS did not leave, or nobody knows: see `UncertainDeliveryError`.
 
     ``code`` is the provider's own word or number (``None`` where it gave none), ``reason`` what
-    happened, ``mend`` what to do about it.
+    happened, ``mend`` what to do about it. ``sent``: where some of several recipients were sent to,
+    what the provider said of those.
     """
+
+    sent: Sent | None = None
 
     def __init__(self, reason: str, *, code: str | None = None, mend: str = "") -> None:
         self.code = code
         self.reason = reason
         self.mend = mend
         text = f"{code}: {reason}" if code else reason
-        super().__init__(f"{text} {mend}" if mend else text)
+        super().__init__(f"{text.removesuffix('.')}. {mend}" if mend else text)
 
 
 class TemporaryDeliveryError(DeliveryError):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from .attempts import DONE, HELD, Turn, Verdict, call_within, delay_before_next
-from .errors import GiveUp, RetryLater, without_values
+from .errors import GiveUp, PermanentDeliveryError, RetryLater, without_values
 from .events import AnyEvent
 from .limits import TimeUp
 from .outbox import Outbox
@@ -136,7 +136,7 @@ class Handling:
     ) -> Verdict:
         """Note a failed attempt: retried alone, or dead when given up or out of retries."""
         attempt, most = int(running["attempts"]), self._most_attempts(handler)
-        dead = isinstance(error, GiveUp) or attempt >= most
+        dead = isinstance(error, GiveUp | PermanentDeliveryError) or attempt >= most
         delay = None if dead else delay_before_next(attempt, most - 1, error)
         outcome: dict[str, Any] = {
             **running,

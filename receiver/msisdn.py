@@ -36,6 +36,14 @@ def normalise(raw: str, region: str | None = None) -> str:
     return _first_number(_readings(digits, region)) or text
 
 
+def is_valid(number: str) -> bool:
+    """Tell whether a number as `normalise` gives it is one that can be in use; no short code is."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(number))
+    except NumberParseException:
+        return False
+
+
 def mask(number: str | None) -> str:
     """Hide the middle of a number for a log line, four digits or more: ``+2763***448``."""
     if not number:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypedDict, Unpack
 from uuid import uuid4
 
 from flask import current_app
@@ -36,9 +37,22 @@ from .store.sentbox import SentBox
 
 OPTED_OUT = "OPTED_OUT"
 
+_OUT = "They said so themselves, or their provider did: see optouts list."
+_NO_KEY = "Look it up at the provider before sending it again; with a key, a second try is safe."
+
 _PATIENCE = 5.0  # seconds that a Redis which went away is waited for, to note that an SMS was sent
 
 _log = logging.getLogger(__name__)
+
+
+class SendOptions(TypedDict, total=False):
+    """What `send` takes besides; see `receiver.sms.Sms`."""
+
+    source: str | None
+    client_reference: str | None
+    schedule: datetime | None
+    names: Mapping[str, str]
+    flash: bool
 
 
 def send(
@@ -47,39 +61,28 @@ def send(
     text: str,
     *,
     key: str | None = None,
-    source: str | None = None,
-    client_reference: str | None = None,
-    schedule: datetime | None = None,
-    names: Mapping[str, str] | None = None,
-    flash: bool = False,
+    **options: Unpack[SendOptions],
 ) -> Sent:
-    """Send an SMS through an account, and give what the provider said.
+    """Send an SMS through an account, and give what the provider said; needs an app context.
 
-    ``to``: one number or several, each read in the account's region. ``key``: whatever is sent with
-    the same key is one SMS, for as long as events are kept (``RECEIVER_RETENTION``): a second call
-    gives what the first one gave. In a handler the key is made of the event, the handler and the
-    SMS, so that a handler which runs again sends nothing twice. ``source``: the sender ID;
-    ``schedule``: an aware time; ``names`` by number and ``flash`` for providers that know them.
+    ``to``: one number or several, each read in the account's region. Whatever is sent with the same
+    ``key`` is one SMS, for ``RECEIVER_RETENTION``: a second call gives what the first gave. In a
+    handler a key is made, so that one which runs again sends nothing twice. ``source``: the sender
+    ID; ``schedule``: an aware time; ``names`` by number and ``flash`` for providers that know them.
 
-    Who opted out is left out, and stands in ``Sent.refused``. Raises `TemporaryDeliveryError` (try
-    again, with the same key), `PermanentDeliveryError`, and `ConfigurationError` for an account
-    that is not there. Needs an app context.
+    Who opted out is left out, and stands in ``Sent.refused``; where that is everybody, it is a
+    `PermanentDeliveryError` with the code ``OPTED_OUT``. Raises `TemporaryDeliveryError`: try again
+    with the same key; `PermanentDeliveryError`, of which an `UncertainDeliveryError` may have been
+    sent; `ConfigurationError` for an account that is not there, `ValueError` for an empty key.
 
     >>> from receiver import send
     >>> def remind(booking) -> None:
     ...     send("smsbox", booking.phone, "See you at nine.", key=f"reminder-{booking.id}")
     """
+    if key is not None and not key:
+        raise ValueError("send(key=''): a key names one SMS; leave it out where there is none")
     numbers = (to,) if isinstance(to, str) else tuple(to)
-    wish = Sms(
-        recipients=numbers,
-        text=text,
-        key=key or "",
-        source=source,
-        client_reference=client_reference,
-        schedule=schedule,
-        names=names or {},
-        flash=flash,
-    )
+    wish = Sms(recipients=numbers, text=text, key=key or "", **options)
     return _sending().send(account, wish)
 
 
@@ -127,41 +130,52 @@ class Sending:
     def send(self, account: str, wish: Sms) -> Sent:
         """See `receiver.sending.send`."""
         provider = self.provider(account)
-        sms = _with_key(replace(wish, recipients=_numbers(provider, wish.recipients)))
-        send_id = event_id(account, "send", sms.key)
+        can_repeat = bool(wish.key) or at_work.get() is not None
+        sms = _with_key(_in_full(provider, wish))
+        send_id, fingerprint = event_id(account, "send", sms.key), _fingerprint(sms)
         sms = replace(sms, client_reference=sms.client_reference or send_id)
         try:
-            begun = self.sends.begin(send_id, _fingerprint(sms))
-            if begun.standing == "sent":
-                return begun.sent
             sms, refused = self._without_opted_out(account, sms)
+            begun = self.sends.begin(send_id, fingerprint)
         except RedisError as error:
             raise TemporaryDeliveryError(
                 f"nothing was sent: Redis is away ({type(error).__name__})",
                 mend="Try again with the same key; see check.",
             ) from error
-        return self._deliver(provider, sms, send_id, begun, refused)
+        if begun.standing == "sent":
+            return begun.sent
+        try:
+            return self._deliver(provider, sms, send_id, _doubt(begun), refused)
+        except AnswerLostError as error:
+            if can_repeat:
+                raise
+            raise UncertainDeliveryError(error.reason, code=error.code, mend=_NO_KEY) from error
 
     def _deliver(
-        self, provider: Provider, sms: Sms, send_id: str, begun: Begun, refused: tuple[str, ...]
+        self,
+        provider: Provider,
+        sms: Sms,
+        send_id: str,
+        doubt: datetime | None,
+        refused: tuple[str, ...],
     ) -> Sent:
-        doubt = _doubt(begun)
-        state: Ended = "asking"  # whatever else ends this: nobody knows
+        state: Ended = "failed"
+        sent = None
         try:
-            if not sms.recipients:
-                raise PermanentDeliveryError("all recipients opted out", code=OPTED_OUT)
+            if refused and not sms.recipients:
+                raise PermanentDeliveryError("all recipients opted out", code=OPTED_OUT, mend=_OUT)
             _warn_of_cost(send_id, sms)
+            state = "asking"  # whatever ends it from here on: nobody knows
             sent = replace(deliver(provider, sms, doubt), refused=refused)
             state = "sent"
         except DeliveryError as error:
-            state = _state_after(error)
+            state, sent = _state_after(error), error.sent
             raise
         finally:
-            if state != "sent":
-                self._note(partial(self.sends.end, send_id, state), send_id)
-        keep = partial(self.sentbox.keep, provider.account.name, sms, sent, poll=provider.is_polled)
-        self._note(keep, send_id)
-        self._note(partial(self.sends.end, send_id, "sent", sent), send_id)
+            if sent is not None:
+                polled, name = provider.is_polled, provider.account.name
+                self._note(partial(self.sentbox.keep, name, sms, sent, poll=polled), send_id)
+            self._note(partial(self.sends.end, send_id, state, sent), send_id)
         return sent
 
     def _without_opted_out(self, account: str, sms: Sms) -> tuple[Sms, tuple[str, ...]]:
@@ -187,6 +201,12 @@ def _numbers(provider: Provider, numbers: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(provider.number(number) for number in numbers))
 
 
+def _in_full(provider: Provider, wish: Sms) -> Sms:
+    """Give an SMS with its numbers as E.164, also those that names belong to."""
+    names = {provider.number(number): name for number, name in wish.names.items()}
+    return replace(wish, recipients=_numbers(provider, wish.recipients), names=names)
+
+
 def _with_key(sms: Sms) -> Sms:
     """Give an SMS its key: the caller's, or the handler's that sends it, or one of its own."""
     work = at_work.get()
@@ -198,8 +218,11 @@ def _with_key(sms: Sms) -> Sms:
 
 
 def _fingerprint(sms: Sms) -> str:
-    schedule = sms.schedule.isoformat() if sms.schedule else ""
-    return event_id(sms.recipients, sms.text, sms.source or "", schedule)
+    """Tell one SMS from another, however it is written."""
+    schedule = sms.schedule.astimezone(UTC).isoformat() if sms.schedule else ""
+    names = [f"{number} {name}" for number, name in sorted(sms.names.items())]
+    what = (sms.text, sms.source or "", schedule, "flash" if sms.flash else "")
+    return event_id(sorted(sms.recipients), names, *what)
 
 
 def _doubt(begun: Begun) -> datetime | None:

@@ -107,7 +107,7 @@ def test_tail_shows_an_event_and_what_becomes_of_it(
     config = {"SECRET_KEY": "a-secret-key-of-some-length", "RECEIVER_REDIS_URL": redis_url}
     environment = {f"FLASK_{name}": value for name, value in config.items()}
     environment["FLASK_RECEIVER_ACCOUNTS"] = json.dumps({"smsbox": {}, "lefoka": {}})
-    command = [sys.executable, "-m", "receiver", "events", "tail", "--since", "60", "--reveal"]
+    command = [sys.executable, "-m", "receiver", "events", "tail", "--since", "60s", "--reveal"]
     with (tmp_path / "out").open("w+") as out:
         process = subprocess.Popen(command, stdout=out, env=environment, cwd=tmp_path)
         try:

@@ -101,15 +101,21 @@ def test_each_confirmation_is_one_sms(texts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("handler", [optout.stop, optout.start])
-def test_who_is_not_known_is_not_answered(
-    app: Flask, caplog: pytest.LogCaptureFixture, handler: Any
-) -> None:
+def test_who_is_not_known_is_not_answered(app: Flask, handler: Any) -> None:
     several = inbound(sender=None, candidates=("+27637885448", "+27800055555"), text="STOP")
     with app.app_context():
         assert handler(several) is None
+
+
+def test_an_opt_out_of_nobody_known_is_said_in_the_log(
+    app: Flask, caplog: pytest.LogCaptureFixture, run_jobs: Callable[[Flask], int]
+) -> None:
+    numbers = ["27637885448", "27800055555"]
+    body = {"id": "r-1", "type": "sms-reply", "recipient": numbers, "message": "STOP"}
+    app.test_client().post("/webhooks/lefoka", json=body, auth=(LEFOKA_KEY, ""))
+    run_jobs(app)
+    assert "optout=unknown_sender candidates=2" in caplog.text
     assert "27637885448" not in caplog.text
-    if handler is optout.stop:
-        assert "optout=unknown_sender candidates=2" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from receiver import (
     PermanentDeliveryError,
     Receiver,
     TemporaryDeliveryError,
+    UncertainDeliveryError,
     balance,
     send,
 )
@@ -146,6 +147,49 @@ def test_a_handler_that_runs_again_sends_nothing_twice(
     run_jobs(app)
     assert len(runs) == 2
     assert len(api.requests) == 2
+
+
+def test_an_error_that_trying_again_does_not_change_ends_a_handler_at_once(
+    make_app: MakeApp, api: FakeApi, accounts: dict[str, Any], run_jobs: RunJobs
+) -> None:
+    def register(receiver: Receiver) -> None:
+        @receiver.fallback()
+        def tell_another(message: InboundMessage) -> None:
+            send("smsbox", NUMBER, "")
+
+    app = make_app(ACCOUNTS=accounts, handlers=register)
+    post(app)
+    run_jobs(app)
+    [letter] = app.extensions["receiver"].deadletters
+    assert letter.outcome["attempts"] == 1
+
+
+def test_one_sms_is_the_same_however_it_is_written(app: Flask, api: FakeApi) -> None:
+    names = {"+226 87161524": "Ann", OTHER: "Ben"}
+    send("smsbox", [NUMBER, OTHER], "Hello [{RECEIVERNAME}]", names=names, key="k")
+    send("smsbox", [OTHER, NUMBER], "Hello [{RECEIVERNAME}]", names=names, key="k")
+    [request] = api.requests
+    assert [to["recipient_name"] for to in request["json"]["recipients"]] == ["Ann", "Ben"]
+    with pytest.raises(PermanentDeliveryError, match="another SMS"):
+        send("smsbox", [NUMBER, OTHER], "Hello [{RECEIVERNAME}]", names={}, key="k")
+
+
+def test_an_empty_key_is_no_key(app: Flask, api: FakeApi) -> None:
+    with pytest.raises(ValueError, match="key"):
+        send("smsbox", NUMBER, "hello", key="")
+    assert api.requests == []
+
+
+def test_without_a_key_nobody_is_told_to_try_again_what_may_have_been_sent(
+    make_app: MakeApp, api: FakeApi
+) -> None:
+    kobo = {"api_key": "u", "api_secret": "p", "source_addr": "S", "base_url": api.url}
+    api.answers = [LOST]
+    with make_app(ACCOUNTS={"kobomobile": kobo}).app_context():
+        with pytest.raises(UncertainDeliveryError, match="with a key"):
+            send("kobomobile", "+2348030000000", "hello")
+        with pytest.raises(TemporaryDeliveryError, match="same key"):
+            send("kobomobile", "+2348030000000", "hello", key="k")
 
 
 CREDENTIALS = {name: {entry["api_key"]: entry["api_secret"]} for name, entry in ACCOUNTS.items()}

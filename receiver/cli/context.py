@@ -23,9 +23,9 @@ def when(_: click.Context, __: click.Parameter, value: str | None) -> datetime |
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         found = datetime.fromisoformat(value)
-    except ValueError as error:
+        return found if found.tzinfo else found.astimezone()
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter("is no time: write 2h (ago), or 2026-11-21T06:00") from error
-    return found if found.tzinfo else found.astimezone()
 
 
 def parts() -> Any:

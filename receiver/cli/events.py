@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -19,7 +19,7 @@ from ..events import Alarm, InboundMessage, to_dict
 from ..msisdn import mask
 from ..store.journal import Record
 from ..words import printable
-from .context import parts
+from .context import parts, when
 from .replay import replay_events
 
 _TAIL_SECONDS = 0.3
@@ -39,7 +39,13 @@ events.add_command(replay_events)
 
 
 @events.command("list")
-@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, newest first.",
+)
 @click.option("--account", help="Only of this account.")
 @click.option("--reveal", is_flag=True, help="Show numbers and texts whole.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
@@ -88,13 +94,13 @@ def show_event(event_id: str, as_json: bool) -> None:
 
 
 @events.command("tail")
-@click.option("--since", default=0.0, help="Begin this many seconds ago.")
+@click.option("--since", metavar="WHEN", callback=when, help="Begin then: 2h (ago), or ISO 8601.")
 @click.option("--reveal", is_flag=True, help="Show numbers and texts whole.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
 @with_appcontext
-def tail_events(since: float, reveal: bool, as_json: bool) -> None:
+def tail_events(since: datetime | None, reveal: bool, as_json: bool) -> None:
     """Show events as they come, and again whenever something becomes of them; Ctrl-C ends it."""
-    for record in follow(datetime.now(UTC) - timedelta(seconds=since)):
+    for record in follow(since or datetime.now(UTC)):
         _print(record, reveal, as_json)
 
 

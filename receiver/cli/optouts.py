@@ -19,7 +19,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ..errors import ReceiverError
-from ..msisdn import mask
+from ..msisdn import is_valid, mask
 from ..store.optouts import OptOut, OptOuts
 from ..words import printable
 from .context import parts
@@ -45,7 +45,13 @@ def optouts() -> None:
 
 
 @optouts.command("list")
-@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, newest first.",
+)
 @click.option("--account", help="Only of this account.")
 @click.option("--reveal", is_flag=True, help="Show numbers and words whole.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
@@ -67,7 +73,7 @@ def list_optouts(limit: int, account: str | None, reveal: bool, as_json: bool) -
 def add_optout(account: str, number: str, words: str) -> None:
     """Send NUMBER nothing more from ACCOUNT."""
     e164 = _number(account, number)
-    if not e164.startswith("+"):
+    if not is_valid(e164):
         raise ReceiverError("that is no number: give it as +27…, or set the account's region")
     _book().add(account, e164, words=words, source="operator")
     _say(f"{mask(e164)} gets nothing more from {account}. To undo it: optouts remove")

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ReceiverError
+from ..errors import ReceiverError, TemporaryDeliveryError
 from ..events import to_dict
 from ..msisdn import mask
 from ..segmentation import advice, segments
@@ -25,10 +26,9 @@ def _later(_: click.Context, __: click.Parameter, value: str | None) -> datetime
     if value is None:
         return None
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError as error:
+        return datetime.fromisoformat(value).astimezone()
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter("is no time: write 2026-11-21T06:00") from error
-    return found.astimezone()
 
 
 @click.command("send")
@@ -55,15 +55,19 @@ def send_sms(
     if dry_run:
         _show_cost(account, numbers, text, as_json)
         return
-    key = wish.pop("key") or ""
-    with _said():
+    key = wish.pop("key") or uuid4().hex
+    with _said(f"With --key {key} a second try sends nothing twice."):
         sent = parts().sending.send(account, Sms(recipients=numbers, text=text, key=key, **wish))
     if as_json:
         ids = dict(sent.message_ids)
         found = {"message_id": sent.message_id, "message_ids": ids, "credit": sent.credit}
         click.echo(json.dumps({**found, "refused": sent.refused}))
         return
-    click.echo(sent.message_id or "(sent; the provider gave no id)")
+    if len(sent.message_ids) > 1:
+        for number, message_id in sent.message_ids.items():
+            click.echo(f"{message_id} {mask(number)}")
+    else:
+        click.echo(sent.message_id or "(sent; the provider gave no id)")
     for number in sent.refused:
         click.echo(f"left out, as it opted out: {mask(number)}", err=True)
 
@@ -110,26 +114,35 @@ def ask_balance(accounts: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
-    """Say in a line what could not be done, with exit status 1."""
+def _said(hint: str = "") -> Iterator[None]:
+    """Say in a line what failed, with exit status 1; ``hint`` where it may be tried again."""
     try:
         yield
+    except TemporaryDeliveryError as error:
+        raise click.ClickException(f"{error} {hint}".rstrip()) from error
     except ReceiverError as error:
         raise click.ClickException(str(error)) from error
 
 
 def _show_cost(account: str, numbers: tuple[str, ...], text: str, as_json: bool) -> None:
+    """Say how many SMS it comes to; whether the provider takes them is its own business."""
     with _said():
         provider = parts().sending.provider(account)
-    people = len({provider.number(number) for number in numbers})
+    wanted = list(dict.fromkeys(provider.number(number) for number in numbers))
+    out = parts().optouts.find_many(account, wanted)
+    people = len(wanted) - len(out)
     found, hint = segments(text), advice(text)
     if as_json:
         cost = {"recipients": people, "parts": found.count, "sms": found.count * people}
-        click.echo(json.dumps({**cost, "encoding": found.encoding, "advice": hint}))
+        rest = {"encoding": found.encoding, "advice": hint, "opted_out": len(out)}
+        click.echo(json.dumps({**cost, **rest}))
         return
     click.echo(
-        f"{people} recipients x {found.count} parts = {found.count * people} SMS"
-        f" ({found.encoding}, room for {found.left} more in the last part)"
+        f"{people} x {found.count} = {found.count * people} SMS"
+        f" (recipients x parts; {found.encoding}, room for {found.left} more in the last part)"
     )
-    if hint:
-        click.echo(hint, err=True)
+    for line in filter(None, [hint, f"{len(out)} opted out and are left out" if out else None]):
+        click.echo(line, err=True)
+    for number in wanted:
+        if not number.startswith("+"):
+            click.echo(f"is no number: {mask(number)}", err=True)
