@@ -38,13 +38,18 @@ def _secrets(parts: Any) -> Iterator[Finding]:
 
 
 def _accounts(parts: Any) -> Iterator[Finding]:
-    for account in parts.settings.accounts.values():
+    for provider in parts.providers.values():
+        account = provider.account
         ways = "its key or its signed URL" if account.api_keys else "its signed URL"
-        sends = bool(account.api_keys and account.api_secret)
+        receives = f"receives by {ways}" if provider.pushes else "has no webhook"
+        given = {"api_key": account.api_keys, "api_secret": account.api_secret}
+        given |= {"source_addr": account.source_addr}
+        lacks = [name for name in provider.needs if not given[name]]
+        sends = f"cannot send: no {', no '.join(lacks)}" if lacks else "has what sending takes"
         yield Finding(
-            what=f"account {account.name} ({account.provider}): receives by {ways}, "
-            + ("has what sending takes" if sends else "cannot send: no api_key or api_secret"),
-            ok=True,
+            what=f"account {account.name} ({account.provider}): {receives}, {sends}",
+            ok=provider.pushes or not lacks,
+            mend="Add it to RECEIVER_ACCOUNTS.",
         )
     for one, other in combinations(parts.settings.accounts.values(), 2):
         if set(one.api_keys) & set(other.api_keys):

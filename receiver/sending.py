@@ -170,6 +170,8 @@ class Sending:
             state = "sent"
         except DeliveryError as error:
             state, sent = _state_after(error), error.sent
+            if sent is not None:
+                sent = error.sent = replace(sent, refused=(*refused, *sent.refused))
             raise
         finally:
             if sent is not None:

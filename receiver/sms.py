@@ -32,7 +32,8 @@ class Sent:
     """The provider took the SMS: its id for it, if it gave one, and the credits it cost.
 
     ``message_ids``: by recipient, where the provider has an id for each. ``refused``: recipients
-    that were left out, since they opted out.
+    that were left out, since they opted out; in the ``sent`` of an error, also those that were not
+    surely sent to.
     """
 
     message_id: str | None

@@ -162,3 +162,26 @@ def test_redis_that_refuses_us_is_told_from_one_that_is_away(
         redis.config_set("requirepass", "a-password")
         (found,) = faults(make_app(**settings))
         assert "Redis: refuses us" in found
+
+
+URL = "https://api.example.org"
+JUDGED = {
+    "lefoka": ({"api_key": "k" * 20}, True, "cannot send: no api_secret"),
+    "smsbox": ({"api_key": "k" * 20, "api_secret": "s"}, True, "has what sending takes"),
+    "kobomobile": ({"api_key": "u", "api_secret": "p"}, False, "cannot send: no source_addr"),
+    "bearer": ({"api_key": "k" * 20, "base_url": URL}, True, "has no webhook, has what sending"),
+    "keyed": ({"api_key": "k" * 20, "base_url": URL}, True, "has no webhook, has what sending"),
+}
+
+
+@pytest.mark.parametrize("provider", JUDGED)
+def test_an_account_is_judged_by_what_its_provider_takes(
+    make_app: Callable[..., Flask], provider: str
+) -> None:
+    account, ok, said = JUDGED[provider]
+    app = make_app(ACCOUNTS={provider: account})
+    result = app.test_cli_runner().invoke(args=["receiver", "check", "--json"])
+    findings = [json.loads(line) for line in result.output.splitlines()]
+    [found] = [f for f in findings if f["what"].startswith(f"account {provider}")]
+    assert found["ok"] is ok
+    assert said in found["what"]

@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 
+_SILENT = "This API tells nothing of what became of an SMS."
+
 _log = logging.getLogger(__name__)
 
 
@@ -115,13 +117,15 @@ class Provider(ABC):
 
     ``pushes``: it calls back at all. ``is_polled``: what became of an SMS is learned by `status`
     alone. ``has_history``: it lists what was sent, see `history`. ``is_idempotent``: two requests
-    of one `Sms.key` are one SMS. ``can_find``: it can be asked whether it got an SMS, see `find`.
+    of one `Sms.key` are one SMS. ``needs``: the settings of an account without which nothing can be
+    sent. ``can_find``: it can be asked whether it got an SMS, see `find`.
     """
 
     name: ClassVar[str]
     region: ClassVar[str | None] = None
     pushes: ClassVar[bool] = True
     is_polled: bool = False
+    needs: ClassVar[tuple[str, ...]] = ("api_key", "api_secret")
     has_history: ClassVar[bool] = False
     is_idempotent: ClassVar[bool] = False
     can_find: ClassVar[bool] = False
@@ -175,9 +179,8 @@ class Provider(ABC):
 
         Raises `DeliveryError`.
         """
-        raise PermanentDeliveryError(
-            f"{self.name} cannot be asked for a status", mend="Its delivery reports tell, if any."
-        )
+        mend = "Its delivery reports tell, if any." if self.pushes else _SILENT
+        raise PermanentDeliveryError(f"{self.name} cannot be asked for a status", mend=mend)
 
     def find(self, sms: Sms, since: datetime) -> Sent | None:
         """Ask whether an SMS arrived whose answer was lost; ``since``: when it was sent, or before.

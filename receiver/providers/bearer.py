@@ -8,7 +8,7 @@ are options of an account; answers are read under all usual names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -27,7 +27,7 @@ from ..events import DeliveryReport, InboundMessage, Status
 from ..security import Door
 from .base import Ack, Asked, Balance, Provider, Sent, Sms, Stamp
 from .bearer_account import DEFAULT_FIELDS, DEFAULT_PATHS, MESSAGE_ID, BearerAccountSchema
-from .bearer_errors import own_refusal, refusal
+from .bearer_errors import is_of_one_number, own_refusal, refusal
 from .bearer_reports import is_error, words_of
 from .payload import Payload, mend_surrogates
 from .undocumented import (
@@ -41,6 +41,7 @@ from .undocumented import (
 )
 from .wire import Wire
 
+_REASONS = 3  # said of a send that reached some
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _LOOK = "Look it up at the provider before sending it again."
 _CHECK_URLS = "Check base_url and paths of the account."
@@ -54,6 +55,7 @@ class Bearer(Provider):
 
     name = "bearer"
     pushes = False
+    needs = ("api_key",)
     account_schema = BearerAccountSchema
 
     # No document lists the words of a status: these are the trade's, without case and marks.
@@ -140,24 +142,21 @@ class Bearer(Provider):
         )
 
     def _one_by_one(self, sms: Sms) -> Sent:
-        """Send to each; after the first, a failure is told as what it is: a half-done send."""
-        ids: list[str | None] = []
-        for number in sms.recipients:
+        """Send to each; a number that is refused holds up no other, and any other failure does."""
+        ids: dict[str, str | None] = {}
+        errors: list[DeliveryError] = []
+        for number in dict.fromkeys(sms.recipients):
             try:
-                ids.append(message_id(self._post(sms, number)))
+                ids[number] = message_id(self._post(sms, number))
             except DeliveryError as error:
-                if not ids:
-                    raise
-                raise UncertainDeliveryError(
-                    f"of {len(sms.recipients)} recipients only the first {len(ids)} were sent to: "
-                    + error.reason,
-                    code=error.code,
-                    mend=f"Send it to the others only. {error.mend}".strip(),
-                ) from error
+                errors.append(error)
+                if not is_of_one_number(error):
+                    break
+        if errors:
+            raise _half_done(sms.recipients, ids, errors)
         if len(ids) == 1:
-            return Sent(message_id=ids[0])
-        named = {to: id_ for to, id_ in zip(sms.recipients, ids, strict=True) if id_ is not None}
-        return Sent(message_id=ids[0], message_ids=named)
+            return Sent(message_id=ids[sms.recipients[0]])
+        return _sent_to(sms.recipients, ids)
 
     def _post(self, sms: Sms, to: str | list[str]) -> Answer:
         path, body = self._paths["send_path"], self._body(sms, to)
@@ -212,6 +211,8 @@ class Bearer(Provider):
             raise own_refusal("1001", "a recipient is not in international format")
         if sms.schedule is None:
             return
+        if sms.schedule.utcoffset() is None:
+            raise own_refusal("1008", "the schedule has no time zone: give an aware datetime")
         if sms.schedule <= datetime.now(UTC):
             raise own_refusal("1008", "the schedule is in the past")
         if not self._fields["schedule"]:
@@ -219,3 +220,34 @@ class Bearer(Provider):
                 "the API's name for a schedule is not known",
                 mend="Set fields.schedule of the account to it, or send when it is due.",
             )
+
+
+def _half_done(
+    recipients: Sequence[str], ids: Mapping[str, str | None], errors: Sequence[DeliveryError]
+) -> DeliveryError:
+    """Give the error of a send that did not reach all: of one that reached some, it is uncertain.
+
+    ``ids`` by number that was sent to. Of several errors the uncertain one counts, else the last:
+    none of those before was worth another try.
+    """
+    unsure = (error for error in errors if isinstance(error, UncertainDeliveryError))
+    error = next(unsure, errors[-1])
+    if not ids:
+        return error
+    reasons = [*dict.fromkeys(each.reason for each in errors)][:_REASONS]
+    half = UncertainDeliveryError(
+        f"of {len(recipients)} recipients only {len(ids)} were sent to: {'; '.join(reasons)}",
+        code=error.code,
+        mend=f"Send it to the others only: see refused in this error's sent. {error.mend}".strip(),
+    )
+    half.__cause__ = error
+    half.sent = _sent_to(recipients, ids)
+    return half
+
+
+def _sent_to(recipients: Sequence[str], ids: Mapping[str, str | None]) -> Sent:
+    return Sent(
+        message_id=next((id_ for id_ in ids.values() if id_ is not None), None),
+        message_ids={number: id_ for number, id_ in ids.items() if id_ is not None},
+        refused=tuple(number for number in recipients if number not in ids),
+    )

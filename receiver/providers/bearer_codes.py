@@ -30,6 +30,7 @@ class Meaning(NamedTuple):
 
 
 OK: Final = "200"
+DUPLICATE: Final = "1005"
 PAUSE = 60.0  # seconds, after 429 and 503 without a Retry-After
 
 # Duplicate Message (1005): the number has this text already, be it by an attempt of ours whose
@@ -78,7 +79,7 @@ CATALOGUE: Mapping[str, Meaning] = {
         "Sender ID is not approved",
         "Use an approved sender ID or request approval",
     ),
-    "1005": Meaning(
+    DUPLICATE: Meaning(
         "Duplicate Message",
         "Message was already sent recently",
         "Wait a moment before resending",
@@ -106,3 +107,9 @@ CATALOGUE: Mapping[str, Meaning] = {
     "2005": Meaning("Invalid OTP Code", "OTP code is incorrect", "Enter the correct OTP code"),
     "2006": Meaning("Max Attempts Exceeded", "Too many failed OTP attempts", "Generate a new OTP"),
 }
+
+# Whoever the recipient is, the answer is the same: the account, its address or the text is wrong.
+ALIKE: Final = frozenset(
+    {*map(str, range(300, 400)), "401", "402", "403", "404", "405"}
+    | {"1002", "1003", "1004", "1006", "1008"}
+)

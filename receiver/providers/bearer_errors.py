@@ -19,7 +19,7 @@ from ..errors import (
     TemporaryDeliveryError,
     UncertainDeliveryError,
 )
-from .bearer_codes import CATALOGUE, OK, PAUSE, Meaning, Retry
+from .bearer_codes import ALIKE, CATALOGUE, DUPLICATE, OK, PAUSE, Meaning, Retry
 from .undocumented import Answer, error_in, quoted
 from .wire import retry_after, temporary_by_status
 
@@ -37,7 +37,7 @@ def refusal(
     listed = _listed(code)
     meaning = listed or _listed(status)
     said = "" if listed else quoted(error.get("message"), hidden)
-    reason = said or (_words(meaning) if meaning else "the provider refused the request")
+    reason = said or (_words(meaning) if meaning else _unlisted(response))
     retry = meaning.retry if meaning else _by_status(response)
     if asks and retry is Retry.SENT:  # nothing was to be changed
         retry = Retry.YES
@@ -48,6 +48,16 @@ def refusal(
         code=code or status,
         mend=meaning.solution if meaning else _UNLISTED,
     )
+
+
+def is_of_one_number(error: DeliveryError) -> bool:
+    """Tell whether a refusal is of one recipient, so that the others may still be sent to.
+
+    What the account, the address or the text is refused for, is refused for all of them.
+    """
+    if isinstance(error, UncertainDeliveryError):
+        return error.code == DUPLICATE
+    return isinstance(error, PermanentDeliveryError) and error.code not in ALIKE
 
 
 def own_refusal(code: str, reason: str) -> PermanentDeliveryError:
@@ -74,6 +84,11 @@ def _by_status(response: httpx.Response) -> Retry:
     if response.status_code == HTTPStatus.GATEWAY_TIMEOUT:  # what is behind it may have sent it
         return Retry.SENT
     return Retry.YES if temporary_by_status(response) else Retry.NO
+
+
+def _unlisted(response: httpx.Response) -> str:
+    late = response.status_code == HTTPStatus.GATEWAY_TIMEOUT
+    return "the provider did not answer in time" if late else "the provider refused the request"
 
 
 def _listed(code: str | None) -> Meaning | None:

@@ -41,7 +41,14 @@ from .undocumented import (
     says_no,
     taken_in_part,
 )
-from .wire import Wire, delivery_error, temporary_by_status
+from .wire import (
+    GATEWAY_TIMEOUT,
+    LOOK_AT_ACCOUNT,
+    LOOK_IT_UP,
+    Wire,
+    delivery_error,
+    temporary_by_status,
+)
 
 _LONGEST_EXPIRY = 365  # days
 _NUMBER = re.compile(r"\+?[0-9]{3,15}", re.ASCII)
@@ -73,6 +80,7 @@ class Keyed(Provider):
 
     name = "keyed"
     pushes = False
+    needs = ()  # the account's schema asks for what its version takes, and a first key is made
     account_schema = KeyedAccountSchema
 
     # Sections "Responses" and "Example response"; the second error comes with its own ``help``.
@@ -202,7 +210,14 @@ class Keyed(Provider):
         """Send one request, unless the rate limit is used up."""
         self._window.check()
         response = self._wire.request(
-            method, path, params=params, form=form, json=json, headers=headers, asks=asks
+            method,
+            path,
+            params=params,
+            form=form,
+            json=json,
+            headers=headers,
+            asks=asks,
+            in_doubt=_in_doubt(path),
         )
         self._window.note(response)
         return response
@@ -236,7 +251,7 @@ class Keyed(Provider):
         """Say what the panel said, without what we sent; ``help`` is its advice."""
         known, status = self._known(answer), response.status_code
         private = (*self.account.api_keys, self.account.api_secret, username(self.account), *hidden)
-        reason = quoted(error_in(answer).get("message"), private) or "the panel refused the request"
+        reason = quoted(error_in(answer).get("message"), private) or _unlisted(status)
         mend = quoted(first(answer, ("help",)), private) or (known.mend if known else "")
         error = delivery_error(
             response,
@@ -244,13 +259,13 @@ class Keyed(Provider):
             reason=reason,
             code=str(known.status if known and response.is_success else status),
             mend=mend or self.MENDS.get(status, _CHECK_ADDRESS),
+            asks=asks,
+            in_doubt=_in_doubt(response.request.url.path),
         )
         if status == TOO_MANY:
             error = TemporaryDeliveryError(
                 error.reason, code=error.code, mend=error.mend, retry_after=pause(response)
             )
-        if asks and isinstance(error, UncertainDeliveryError):  # nothing was to be changed
-            return TemporaryDeliveryError(error.reason, code=error.code)
         return error
 
     def _check(self, sms: Sms) -> None:
@@ -267,3 +282,12 @@ class Keyed(Provider):
             raise PermanentDeliveryError(
                 "the panel sends at once only", mend="Send it when it is due."
             )
+
+
+def _in_doubt(path: str) -> str:
+    return LOOK_IT_UP if path.endswith("/sms/send") else LOOK_AT_ACCOUNT
+
+
+def _unlisted(status: int) -> str:
+    late = status == GATEWAY_TIMEOUT
+    return "the panel did not answer in time" if late else "the panel refused the request"

@@ -27,6 +27,7 @@ from ..security import Door
 from ..segmentation import segments
 from .base import Ack, Asked, Balance, Provider, Sent, Sms, Stamp
 from .kobomobile_answer import EITHER, SENT, read
+from .kobomobile_status import CHECK_USER, REFUSED, words_by_status
 from .payload import Payload, mend_surrogates
 from .wire import Wire, delivery_error, temporary_by_status
 
@@ -38,8 +39,10 @@ _MAX_NUMERIC_SOURCE = 16
 _MAX_SOURCE = 11
 _NORMAL, _FLASH, _UNICODE = "0", "1", "2"
 _UUID_DIGITS = 32  # of at most 64
-_TOO_LONG_A_URL = (413, 414, 431)
-_CHECK_USER = "Check api_key (the user name) and api_secret (the password) of the account."
+_PARAM = "error_param"
+_CHECK_QUESTION = (
+    "Check api_key and api_secret of the account, and the id of the message asked about."
+)
 _SET_BOTH = "KoboMobile wants user name and password: api_key and api_secret in RECEIVER_ACCOUNTS."
 
 
@@ -49,12 +52,13 @@ class KoboMobile(Provider):
     name = "kobomobile"
     region = "NG"
     pushes = False
+    needs = ("api_key", "api_secret", "source_addr")
     is_polled = True
     is_idempotent = True
 
     # Section "API Response": what is wrong, and what to do. `EITHER` is the number of two errors.
     ERRORS: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "error_param": (
+        _PARAM: (
             "a required parameter is missing or incomplete",
             "Check the numbers, the sender ID and the text, and source_addr of the account.",
         ),
@@ -69,9 +73,9 @@ class KoboMobile(Provider):
         ),
         "error_gw": (
             "the gateway is down, busy or not responding",
-            "Wait: it is tried again under the same message_uuid.",
+            "Wait, then try again: the same message_uuid is not sent twice.",
         ),
-        "error_user": ("the user is invalid or suspended", _CHECK_USER),
+        "error_user": ("the user is invalid or suspended", CHECK_USER),
         "error_limit": (
             f"there are more than {_MAX_RECIPIENTS} numbers in one call",
             f"Send to at most {_MAX_RECIPIENTS} numbers at once.",
@@ -163,6 +167,10 @@ class KoboMobile(Provider):
         An id is one number's; a report for each recipient asked about, or for none where the
         answer has no status.
         """
+        if not asked.recipients:
+            raise PermanentDeliveryError(
+                "no number was named", mend="Name the number that it went to."
+            )
         response = self._post("/api/report/", {"msgid": asked.message_id}, asks=True)
         answer = read(response.text)
         if not response.is_success or answer.verdict not in (None, SENT):
@@ -191,9 +199,9 @@ class KoboMobile(Provider):
         numeric = digits.isascii() and digits.isdigit()
         most = _MAX_NUMERIC_SOURCE if numeric else _MAX_SOURCE
         if len(digits if numeric else source) > most:
-            kind = "numeric" if numeric else "alphanumeric"
+            kind = "a numeric" if numeric else "an alphanumeric"
             raise _wrong(
-                f"the sender ID is too long: {most} characters are allowed in a {kind} one",
+                f"the sender ID is too long: {most} characters are allowed in {kind} one",
                 "Shorten source_addr of the account, or the source of the SMS.",
             )
         return digits if numeric else source
@@ -239,10 +247,10 @@ class KoboMobile(Provider):
                 mend="Look it up at KoboMobile before sending it again.",
             )
         if code is None or code == SENT:
-            code, reason, mend = f"HTTP_{status}", "KoboMobile did not answer", _mend_of(status)
+            code, (reason, mend) = f"HTTP_{status}", words_by_status(status)
         else:
-            undocumented = ("KoboMobile refused the request", "Ask KoboMobile what the code means.")
-            reason, mend = self.ERRORS.get(code, undocumented)
+            reason, mend = self.ERRORS.get(code, (REFUSED, "Ask KoboMobile what the code means."))
+            mend = _CHECK_QUESTION if asks and code == _PARAM else mend
         temporary = code in self.TEMPORARY or temporary_by_status(response)
         return delivery_error(
             response, temporary=temporary, reason=reason, code=code, mend=mend, asks=asks
@@ -277,14 +285,6 @@ def _word_of(number: str, words: Sequence[tuple[str | None, str]]) -> str | None
     return named.get(number.lstrip("+")) or named.get(None)
 
 
-def _mend_of(status: int) -> str:
-    if status in _TOO_LONG_A_URL:
-        return "All of an SMS stands in the URL: send to fewer numbers at once, or a shorter text."
-    if status in (401, 403):
-        return _CHECK_USER
-    return "Check base_url of the account, and whether KoboMobile is up."
-
-
 def _wrong(reason: str, mend: str) -> PermanentDeliveryError:
     """Say what KoboMobile would answer with ``error_param``."""
-    return PermanentDeliveryError(reason, code="error_param", mend=mend)
+    return PermanentDeliveryError(reason, code=_PARAM, mend=mend)

@@ -22,8 +22,9 @@ from .base import Asked, Balance, Sent, Sms, Stamp
 from .lefoka_api import LIVE_URL, MOST_LISTED, SANDBOX_URL, Answer, LefokaApi
 from .lefoka_errors import NOTHING_THERE, unclear
 from .lefoka_messages import LefokaMessages, Message, date
-from .lefoka_request import body_of, path_of
+from .lefoka_request import body_of, is_msisdn, path_of
 from .payload import amount, mend_surrogates
+from .wire import LOOK_AT_ACCOUNT
 
 __all__ = ["LIVE_URL", "SANDBOX_URL", "Lefoka", "Message"]
 
@@ -60,18 +61,23 @@ class Lefoka(LefokaMessages):
         self,
         message_id: str,
         *,
-        recipients: Sequence[str] | None = None,
+        recipients: str | Sequence[str] | None = None,
         text: str | None = None,
         schedule: datetime | None = None,
         client_reference: str | None = None,
     ) -> Message:
         """PATCH /v1/messages/ID (section "Edit"), signed: change what is given, while scheduled.
 
-        Recipients are E.164, and a schedule is as in `send`. Raises `DeliveryError`.
+        One number or several, each read in the account's region; a schedule is as in `send`.
+        Raises `DeliveryError`.
         """
         path = path_of(message_id)
+        numbers = (recipients,) if isinstance(recipients, str) else recipients
         body = body_of(
-            recipients=recipients, text=text, schedule=schedule, client_reference=client_reference
+            recipients=None if numbers is None else [self.number(number) for number in numbers],
+            text=text,
+            schedule=schedule,
+            client_reference=client_reference,
         )
         if not body:
             raise PermanentDeliveryError(
@@ -98,9 +104,9 @@ class Lefoka(LefokaMessages):
     ) -> Iterator[Message]:
         """GET /v1/messages (section "Returns a list"): newest first, page after page as needed.
 
-        ``recipient``: a number or a part of one; ``search``: a part of the text; ``status``: ours,
-        or Lefoka's word; ``limit``: on one page, 1 to 100; ``page``: the first. Raises
-        `DeliveryError`, while it is iterated over as well.
+        ``recipient``: a number, read in the account's region, or a part of one; ``search``: a part
+        of the text; ``status``: ours, or Lefoka's word; ``limit``: on one page, 1 to 100; ``page``:
+        the first. Raises `DeliveryError`, while it is iterated over as well.
         """
         if not 1 <= limit <= MOST_LISTED or page < 1:
             raise PermanentDeliveryError(
@@ -108,7 +114,7 @@ class Lefoka(LefokaMessages):
                 mend=f"A page holds 1 to {MOST_LISTED} messages, and the first is 1.",
             )
         filters = {
-            "recipient": (recipient or "").strip().lstrip("+"),
+            "recipient": self._part(recipient or ""),
             "status": self._filter(status) if status else "",
             "search": search or "",
         }
@@ -139,7 +145,8 @@ class Lefoka(LefokaMessages):
     def find(self, sms: Sms, since: datetime) -> Sent | None:
         """GET /v1/messages: look for the ``client_reference`` among what was taken since then.
 
-        The list's sample shows none: an object without one is compared by text and recipients.
+        The list's sample shows none: an object without one is compared by text and recipients, and
+        is not ours if it was made before. Of several such ones nobody can say which is ours.
         """
         if not sms.client_reference or not sms.recipients:
             raise PermanentDeliveryError(
@@ -147,12 +154,23 @@ class Lefoka(LefokaMessages):
                 mend="Look for it in the Lefoka account before sending it again.",
             )
         start = since - _CLOCKS_DIFFER
+        alike: list[Answer] = []
         for entry in self._since(start, {"recipient": sms.recipients[0].lstrip("+")}):
             found = self._message(entry)
-            told = "client_reference" in entry
-            if found and found.kind == "sms" and _is_that(found, sms, by_reference=told):
-                return _sent({**entry, "id": found.id})
-        return None
+            if found is None or found.kind != "sms":
+                continue
+            named = {**entry, "id": found.id}
+            if "client_reference" not in entry:
+                alike += [named] if _is_like(found, sms, start) else []
+            elif found.client_reference == sms.client_reference:
+                return _sent(named)
+        if len(alike) > 1:
+            raise PermanentDeliveryError(
+                f"{len(alike)} messages at Lefoka have this text and number, and no"
+                " client_reference: they cannot be told apart",
+                mend="Look for it in the Lefoka account before sending it again.",
+            )
+        return _sent(alike[0]) if alike else None
 
     def history(self, since: datetime, stamp: Stamp) -> Iterator[InboundMessage | DeliveryReport]:
         """GET /v1/messages: what was made, scheduled for or delivered since then, newest first.
@@ -173,6 +191,11 @@ class Lefoka(LefokaMessages):
                 return
             if not older:
                 yield entry
+
+    def _part(self, recipient: str) -> str:
+        """Write a number as Lefoka does; a part of one stands as it came."""
+        number = self.number(recipient)
+        return (number if is_msisdn(number) else recipient.strip()).lstrip("+")
 
     def _filter(self, status: str) -> str:
         word = _FILTERS.get(Status(status), status) if status in set(Status) else status.lower()
@@ -198,7 +221,7 @@ class Lefoka(LefokaMessages):
     def _understood(self, answer: Answer, *, asks: bool) -> Message:
         message = self._message(answer)
         if message is None:
-            raise unclear("the answer is no message", asks=asks)
+            raise unclear("the answer is no message", asks=asks, in_doubt=LOOK_AT_ACCOUNT)
         return message
 
 
@@ -210,10 +233,11 @@ def _is_successful(answer: Answer) -> bool:
     return str(answer.get("status")).lower().startswith("success")
 
 
-def _is_that(found: Message, sms: Sms, *, by_reference: bool) -> bool:
-    if by_reference:
-        return found.client_reference == sms.client_reference
-    return found.text == mend_surrogates(sms.text) and {*found.recipients} == {*sms.recipients}
+def _is_like(found: Message, sms: Sms, start: datetime) -> bool:
+    """Compare content; who opted out since it was sent is among its recipients still."""
+    is_old = found.created_at is not None and found.created_at < start
+    same = found.text == mend_surrogates(sms.text) and {*sms.recipients} <= {*found.recipients}
+    return same and not is_old
 
 
 def _sent(answer: Answer) -> Sent:

@@ -19,7 +19,7 @@ from ..errors import PermanentDeliveryError, Unreadable
 from .lefoka_errors import NOTHING_THERE, code_in, refusal
 from .lefoka_request import sign
 from .payload import amount, parse_sloppy_json
-from .wire import Wire
+from .wire import LOOK_AT_ACCOUNT, LOOK_IT_UP, Wire
 
 LIVE_URL = "https://api.lefoka.co.za"
 SANDBOX_URL = "https://sandbox.lefoka.co.za"
@@ -51,10 +51,13 @@ class LefokaApi:
         headers = {"Content-Type": "application/json"}
         if body is not None:
             headers["Signature"] = sign(body, self._account.api_secret or "")
-        response = self._wire.request(method, path, json=body, headers=headers)
+        in_doubt = _in_doubt(method)
+        response = self._wire.request(method, path, json=body, headers=headers, in_doubt=in_doubt)
         answer = read(response)
         if not response.is_success or not done(answer):
-            raise refusal(response, answer)
+            given = body or {}
+            private = [given[name] for name in ("message", "client_reference") if name in given]
+            raise refusal(response, answer, in_doubt=in_doubt, private=private)
         return answer
 
     def ask(self, path: str, name: str) -> Answer:
@@ -95,7 +98,8 @@ class LefokaApi:
         if code_in(response, answer) == NOTHING_THERE:
             return {}
         if not response.is_success or "list" not in answer:
-            raise refusal(response, answer, asks=True)
+            private = [value for name, value in params.items() if name in ("search", "recipient")]
+            raise refusal(response, answer, asks=True, private=private)
         return answer
 
     def _check_credentials(self, *, secret: bool) -> None:
@@ -139,3 +143,8 @@ def _name(entry: Answer) -> str:
     """Tell objects apart: by kind and id, or else by all that they hold."""
     known = entry.get("id")
     return f"{entry.get('type')} {known}" if isinstance(known, str | int) and known else repr(entry)
+
+
+def _in_doubt(method: str) -> str:
+    """Only POST sends an SMS."""
+    return LOOK_IT_UP if method == "POST" else LOOK_AT_ACCOUNT

@@ -7,8 +7,9 @@ Which calls there are stands elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -21,14 +22,17 @@ from ..errors import (
     UncertainDeliveryError,
 )
 from ..words import printable
-from .wire import delivery_error, temporary_by_status
+from .wire import LOOK_IT_UP, delivery_error, temporary_by_status
 
 DOCUMENT = "https://developer.lefoka.co.za/docs/sms/reference"
 NOTHING_THERE = "NO_SMS_MESSAGES"
 
 _AUTHENTICATION, _BALANCE, _SEND = "#authentication", "#balance", "#send"
 _THEIR_FAULT = "INTERNAL_SERVER_ERROR"
+_IF_IT_LASTS = "If it lasts, write to support@lefoka.co.za."
 _LONGEST = 300
+_SHORT = 4  # characters: a shorter text would be found inside of other words
+_PATH = re.compile(r"/v1/messages(?:/[^/]+)?")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,63}")
 _URL = re.compile(r"https?://[!-~]{1,200}")
 _PRIVATE = re.compile(r"\+?\d[\d ]{5,}\d|\+?\w{7,}")  # a number or a key, if it has digits
@@ -108,7 +112,7 @@ CATALOGUE: Mapping[str, Known] = MappingProxyType(
         ),
         _THEIR_FAULT: Known(
             "something went wrong at Lefoka",
-            "It is tried again; if it lasts, write to support@lefoka.co.za.",
+            f"Try again later. {_IF_IT_LASTS}",
         ),
         NOTHING_THERE: Known(
             "there are no such messages", "This is no fault: the account or the page has none."
@@ -130,10 +134,16 @@ _BY_STATUS: Mapping[int, Known] = MappingProxyType(
         403: Known("the API key lacks a permission", "Use a key that may do this."),
         404: Known("there is no such resource", "Check the id of the message, and the base_url."),
         405: Known("the HTTP method is not allowed", "See that base_url leads to Lefoka itself."),
-        429: Known("too many requests", "It is tried again, less and less often."),
+        429: Known("too many requests", "Try again later, less and less often."),
     }
 )
-_SERVER = Known("something went wrong at Lefoka", "It is tried again; if it lasts, ask Lefoka.")
+_SERVER = Known(
+    "something went wrong at Lefoka", f"Try again later, less and less often. {_IF_IT_LASTS}"
+)
+_WRONG_PATH = Known(
+    "there is no such resource",
+    "The account's base_url is to be without /v1; if it is, check the id of the message.",
+)
 _OTHER = Known("Lefoka refused the request", "See the account's base_url, and Lefoka's text.")
 
 
@@ -156,35 +166,62 @@ def code_in(response: httpx.Response, answer: Mapping[str, Any]) -> str | None:
 
 
 def refusal(
-    response: httpx.Response, answer: Mapping[str, Any], *, asks: bool = False
+    response: httpx.Response,
+    answer: Mapping[str, Any],
+    *,
+    asks: bool = False,
+    in_doubt: str = LOOK_IT_UP,
+    private: Collection[str] = (),
 ) -> DeliveryError:
     """Make the error for an answer that is not what the document promises.
 
-    Temporary are 429, 5xx and ``INTERNAL_SERVER_ERROR``; ``asks``: the request changed nothing.
+    Temporary are 429 and 503; other 5xx and ``INTERNAL_SERVER_ERROR`` only where the request asks,
+    since a change may have been made. ``asks`` and ``in_doubt`` as in `Wire.request`; ``private``
+    is what must not be quoted.
     """
-    code = code_in(response, answer)
+    status, code = response.status_code, code_in(response, answer)
     if response.is_success and code is None and not answer.get("error"):
-        return unclear(f"the answer says nothing (HTTP {response.status_code})", asks=asks)
+        return unclear(f"the answer says nothing (HTTP {status})", asks=asks, in_doubt=in_doubt)
+    code = None if code not in CATALOGUE and _echoes(code or "", private) else code
     error = answer.get("error")
     error = error if isinstance(error, dict) else answer
-    known = CATALOGUE.get(code or "") or _by_status(response.status_code)
-    reason = _said(error.get("description")) or known.meaning
-    mend = _mend(known, error.get("documentation_url"))
-    named = code or f"HTTP_{response.status_code}"
+    known = CATALOGUE.get(code or "") or _by_status(response)
+    reason = _said(error.get("description"), private) or known.meaning
+    url, named = error.get("documentation_url"), code or f"HTTP_{status}"
+    if not asks and _may_be_done(status, code):
+        mend = _mend(replace(known, advice=f"{in_doubt} {_IF_IT_LASTS}"), url)
+        return UncertainDeliveryError(f"{reason} (HTTP {status})", code=named, mend=mend)
     temporary = temporary_by_status(response) or code == _THEIR_FAULT
+    mend = _mend(known, url)
     return delivery_error(
-        response, temporary=temporary, reason=reason, code=named, mend=mend, asks=asks
+        response,
+        temporary=temporary,
+        reason=reason,
+        code=named,
+        mend=mend,
+        asks=asks,
+        in_doubt=in_doubt,
     )
 
 
-def unclear(reason: str, *, asks: bool) -> DeliveryError:
+def unclear(reason: str, *, asks: bool, in_doubt: str = LOOK_IT_UP) -> DeliveryError:
     """Make the error for an answer that cannot be understood."""
     if asks:
         return TemporaryDeliveryError(reason, mend="Check the account's base_url.")
-    return UncertainDeliveryError(reason, mend="Look it up at Lefoka before sending it again.")
+    return UncertainDeliveryError(reason, mend=in_doubt)
 
 
-def _by_status(status: int) -> Known:
+def _may_be_done(status: int, code: str | None) -> bool:
+    """Tell whether a change may have been made, although the answer is an error."""
+    if code in CATALOGUE:
+        return code == _THEIR_FAULT
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _by_status(response: httpx.Response) -> Known:
+    status, path = response.status_code, response.request.url.path
+    if status == HTTPStatus.NOT_FOUND and not _PATH.fullmatch(path):
+        return _WRONG_PATH
     return _BY_STATUS.get(status) or (_SERVER if status >= 500 else _OTHER)
 
 
@@ -194,11 +231,27 @@ def _mend(known: Known, given: object = None) -> str:
     return f"{known.advice} See {url}"
 
 
-def _said(description: object) -> str:
-    """Give Lefoka's own sentence without what may be somebody's number, or a key."""
-    if not isinstance(description, str):
+def _said(description: object, private: Collection[str]) -> str:
+    """Give Lefoka's own sentence without what may be somebody's number, or a key.
+
+    One that quotes what is private is not given at all.
+    """
+    if not isinstance(description, str) or _echoes(description, private):
         return ""
     return _PRIVATE.sub(_hidden, printable(description.strip()))[:_LONGEST]
+
+
+def _echoes(said: str, private: Collection[str]) -> bool:
+    found = _folded(said)
+    for secret in filter(None, map(_folded, private)):
+        edge = r"\b" if len(secret) < _SHORT else ""
+        if re.search(f"{edge}{re.escape(secret)}{edge}", found):
+            return True
+    return False
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _hidden(word: re.Match[str]) -> str:

@@ -54,6 +54,11 @@ def body_of(
     return body
 
 
+def is_msisdn(number: str) -> bool:
+    """Tell whether this is a number that Lefoka sends to."""
+    return _MSISDN.fullmatch(number) is not None
+
+
 def path_of(message_id: str) -> str:
     """Give the path of a message; an id that would lead elsewhere is refused."""
     if not _MESSAGE_ID.fullmatch(message_id):

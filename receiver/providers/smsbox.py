@@ -39,7 +39,7 @@ from .smsbox_requests import (
     sms_as_bytes,
     sms_as_json,
 )
-from .wire import Wire
+from .wire import LOOK_AT_ACCOUNT, LOOK_IT_UP, Wire
 
 LIVE_URL = "https://smsbox.devotek.africa"
 
@@ -235,6 +235,7 @@ class SMSBox(Provider):
     ) -> Mapping[str, Any]:
         """Make a call, and give its answer where that says yes; raises `DeliveryError`."""
         headers = self._headers if json is None else {"Content-Type": "application/json"}
+        in_doubt = LOOK_IT_UP if call == "send_sms" else LOOK_AT_ACCOUNT
         response: httpx.Response = self._wire.request(
             method,
             f"{_ROOT}/{call}",
@@ -243,11 +244,12 @@ class SMSBox(Provider):
             content=content,
             headers=headers,
             asks=asks,
+            in_doubt=in_doubt,
         )
         answer = read_answer(response)
         if not says_yes(response, answer):
-            secrets = (*self.account.api_keys, self.account.api_secret or "")
-            raise refusal(response, answer, asks=asks, private=(*private, *secrets))
+            hidden = (*private, *self.account.api_keys, self.account.api_secret or "")
+            raise refusal(response, answer, asks=asks, in_doubt=in_doubt, private=hidden)
         return answer
 
     def _party(self, raw: str | None) -> str | None:

@@ -16,7 +16,7 @@ import httpx
 from ..errors import DeliveryError, PermanentDeliveryError
 from ..msisdn import mask
 from ..words import printable
-from .wire import delivery_error, temporary_by_status
+from .wire import GATEWAY_TIMEOUT, LOOK_IT_UP, delivery_error, temporary_by_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,11 @@ _BY_STATUS = {
     404: "Check base_url of the account.",
     405: "Check base_url of the account.",
     429: "Try again later, and more slowly.",
+    504: "Try again later.",
 }
 _MEND = "Its documentation does not list this answer: see the portal, or ask SMSBox."
 _UNKNOWN = Code("SMSBox refused the request")
+_LATE = Code("SMSBox did not answer in time")
 _LONGEST = 200
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,6}", re.ASCII)  # what is longer may be a number to hide
 _NUMBER = re.compile(r"(?<![\w-])\+?[0-9]{7,}(?!\w)", re.ASCII)
@@ -111,16 +113,18 @@ def refusal(
     answer: Mapping[str, Any],
     *,
     asks: bool,
+    in_doubt: str = LOOK_IT_UP,
     private: Collection[str] = (),
 ) -> DeliveryError:
     """Make the error for an answer that says no; ``answer`` is its body, out of its wrapping.
 
-    ``private`` is what must not be quoted; ``asks``: the request changed nothing at SMSBox.
+    ``private`` is what must not be quoted; ``asks`` and ``in_doubt`` as in `Wire.request`.
     """
     words = _words(answer)
     code = _code(answer.get("code"), words)
-    known = CODES.get(code or "", _UNKNOWN)
-    known = _UNKNOWN if known.is_success else known  # and still no: something else was wrong
+    unknown = _LATE if response.status_code == GATEWAY_TIMEOUT else _UNKNOWN
+    known = CODES.get(code or "", unknown)
+    known = unknown if known.is_success else known  # and still no: something else was wrong
     quoted = any(secret and secret in words for secret in private)
     quotable = 0 < len(words) <= _LONGEST and not quoted
     reason = _NUMBER.sub(lambda found: mask(found[0]), printable(words))
@@ -129,7 +133,13 @@ def refusal(
     code = code or str(response.status_code)
     temporary = known.is_temporary or temporary_by_status(response)
     return delivery_error(
-        response, temporary=temporary, reason=reason, code=code, mend=mend, asks=asks
+        response,
+        temporary=temporary,
+        reason=reason,
+        code=code,
+        mend=mend,
+        asks=asks,
+        in_doubt=in_doubt,
     )
 
 

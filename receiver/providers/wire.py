@@ -30,8 +30,12 @@ from .payload import parse_sloppy_json
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _TOO_MANY = 429
 _SERVER_ERROR = 500
-_GATEWAY_TIMEOUT = 504
-_LOOK_IT_UP = "Look it up at the provider before sending it again."
+GATEWAY_TIMEOUT = 504
+_LONGEST_PAUSE = 86_400.0  # seconds: a longer Retry-After is a mistake of whoever wrote it
+
+# What to do where nobody knows whether a request was acted on: a send, and any other change.
+LOOK_IT_UP = "Look it up at the provider before sending it again."
+LOOK_AT_ACCOUNT = "Look at the account before trying again."
 
 # Raised while connecting, or while waiting for a free connection: nothing has left yet.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -72,10 +76,12 @@ class Wire:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         asks: bool = False,
+        in_doubt: str = LOOK_IT_UP,
     ) -> httpx.Response:
         """Send one request; raises `DeliveryError` where no answer came, whatever the answer.
 
-        ``asks``: it changes nothing at the provider, so a lost answer is temporary.
+        ``asks``: it changes nothing at the provider, so a lost answer is temporary; ``in_doubt``:
+        what to do about one that is not.
         """
         quiet = _ours.set(True)
         try:
@@ -94,10 +100,7 @@ class Wire:
                 mend="Check the network and the account's base_url.",
             ) from without_values(error)
         except httpx.RequestError as error:
-            reason = f"the provider's answer was lost ({type(error).__name__})"
-            if asks:
-                raise TemporaryDeliveryError(reason) from without_values(error)
-            raise UncertainDeliveryError(reason, mend=_LOOK_IT_UP) from without_values(error)
+            raise _lost(error, asks, in_doubt) from without_values(error)
         finally:
             _ours.reset(quiet)
 
@@ -137,14 +140,15 @@ def delivery_error(
     code: str | None,
     mend: str = "",
     asks: bool = False,
+    in_doubt: str = LOOK_IT_UP,
 ) -> DeliveryError:
     """Make the error for a refusal, with the provider's ``Retry-After`` where it gives a time.
 
-    ``asks``: the request changed nothing at the provider.
+    ``asks`` and ``in_doubt`` as in `Wire.request`.
     """
     from_provider = f"{reason} (HTTP {response.status_code})"
-    if response.status_code == _GATEWAY_TIMEOUT and not asks:  # what is behind it may have sent it
-        return UncertainDeliveryError(from_provider, code=code, mend=_LOOK_IT_UP)
+    if response.status_code == GATEWAY_TIMEOUT and not asks:  # what is behind it may have done it
+        return UncertainDeliveryError(from_provider, code=code, mend=in_doubt)
     if not temporary:
         return PermanentDeliveryError(from_provider, code=code, mend=mend)
     after = retry_after(response)
@@ -152,17 +156,27 @@ def delivery_error(
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Give the seconds of a ``Retry-After``, which may be a date; ``None`` without one to come."""
+    """Give the seconds of a ``Retry-After``, which may be a date; ``None`` without one to come.
+
+    A day at most.
+    """
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_PAUSE)
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     seconds = (aware - datetime.now(UTC)).total_seconds()
-    return seconds if seconds > 0 else None
+    return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
+
+
+def _lost(error: httpx.RequestError, asks: bool, in_doubt: str) -> DeliveryError:
+    reason = f"the provider's answer was lost ({type(error).__name__})"
+    if asks:
+        return TemporaryDeliveryError(reason, mend="Ask again later.")
+    return UncertainDeliveryError(reason, mend=in_doubt)
 
 
 for _name in _CHATTY:  # a filter does not hold for the loggers below it

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx
@@ -109,31 +110,6 @@ def test_several_recipients_leave_in_one_request_where_the_account_says_so(
     assert sent == Sent(message_id="2", message_ids={NUMBER: "1", OTHER: "2"})
 
 
-FULL = Answer('{"status": "error", "error": {"code": 1003}}', 400)
-LATE = Answer("", 503)
-
-
-@pytest.mark.parametrize(
-    ("answers", "kind", "code", "left"),
-    [
-        pytest.param([LATE], TemporaryDeliveryError, "503", 1, id="none-of-them"),
-        pytest.param([FULL], PermanentDeliveryError, "1003", 1, id="none-of-them-for-good"),
-        pytest.param([TAKEN, LATE], UncertainDeliveryError, "503", 2, id="half-of-them"),
-        pytest.param([TAKEN, FULL], UncertainDeliveryError, "1003", 2, id="half-of-them-for-good"),
-    ],
-)
-def test_a_send_that_is_half_done_is_never_done_again_from_the_start(
-    answers: list[Answer], kind: type[DeliveryError], code: str, left: int
-) -> None:
-    found = api(*answers)
-    error = refusal(lambda: found.provider.send(sms(recipients=(NUMBER, OTHER))))
-    assert (type(error), error.code) == (kind, code)
-    assert len(found.requests) == left
-    if left > 1:
-        assert "of 2 recipients only the first 1" in error.reason
-        assert "to the others only" in error.mend
-
-
 def test_a_list_that_was_taken_in_part_is_uncertain() -> None:
     body = f'{{"data": [{{"to": "{NUMBER}", "id": 1}}, {{"to": "{OTHER}", "status": "failed"}}]}}'
     found = api(Answer(body), recipients="list")
@@ -155,7 +131,7 @@ def test_a_list_that_was_taken_in_part_is_uncertain() -> None:
         ('{"error": {"code": true}}', 404, PermanentDeliveryError, "404", "Not Found"),
         ("<html>", 302, PermanentDeliveryError, "302", "the provider refused"),
         ("<html>", 502, TemporaryDeliveryError, "502", "the provider refused"),
-        ("<html>", 504, UncertainDeliveryError, "504", "the provider refused"),
+        ("<html>", 504, UncertainDeliveryError, "504", "the provider did not answer in time"),
         ("<html>Welcome</html>", 200, UncertainDeliveryError, None, "the answer is no JSON"),
     ],
 )
@@ -170,6 +146,7 @@ def test_what_the_catalogue_does_not_list_is_judged_by_its_http_status(
 
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
+NAIVE = LATER.replace(tzinfo=None)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +158,7 @@ PAST = datetime(2020, 1, 1, tzinfo=UTC)
         pytest.param({"recipients": ()}, {}, "400", id="no-recipient"),
         pytest.param({"text": ""}, {}, "400", id="no-text"),
         pytest.param({"schedule": PAST}, {"fields": {"schedule": "at"}}, "1008", id="past"),
+        pytest.param({"schedule": NAIVE}, {"fields": {"schedule": "at"}}, "1008", id="naive"),
         pytest.param({"schedule": LATER}, {}, None, id="no-name-for-a-schedule"),
         pytest.param({}, {"api_keys": ()}, "401", id="no-key"),
         pytest.param({}, {"api_keys": ("clé",)}, "401", id="a-key-for-no-header"),
@@ -195,6 +173,12 @@ def test_what_would_surely_be_refused_does_not_leave(
     assert (type(error), error.code) == (PermanentDeliveryError, code)
     assert error.mend
     assert found.requests == []
+
+
+def test_a_schedule_without_a_time_zone_is_told_so() -> None:
+    for provider in (api().provider, api(fields={"schedule": "at"}).provider):
+        error = refusal(partial(provider.send, sms(schedule=NAIVE)))
+        assert "no time zone" in error.reason
 
 
 def test_a_long_text_leaves_since_only_the_api_knows_what_it_does_with_it() -> None:

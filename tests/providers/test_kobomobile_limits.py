@@ -73,6 +73,55 @@ def test_what_it_would_refuse_does_not_leave(fields: dict[str, Any], code: str, 
     assert made.requests == []
 
 
+def test_a_sender_id_that_is_too_long_is_told_in_plain_english() -> None:
+    with pytest.raises(PermanentDeliveryError, match="are allowed in an alphanumeric one"):
+        api().provider.send(sms(source="TwelveLetter"))
+    with pytest.raises(PermanentDeliveryError, match="are allowed in a numeric one"):
+        api().provider.send(sms(source="2" * 17))
+
+
+def test_a_status_without_a_number_is_not_asked_for() -> None:
+    made = api()
+    with pytest.raises(PermanentDeliveryError, match="no number was named") as caught:
+        made.provider.status(Asked(message_id="4b"), Stamp(made.account, "asked", AT))
+    assert caught.value.mend == "Name the number that it went to."
+    assert made.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "KoboMobile refused the request"),
+        (422, "KoboMobile refused the request"),
+        (429, "KoboMobile asks for time"),
+        (503, "KoboMobile did not answer"),
+        (504, "KoboMobile did not answer in time"),
+    ],
+)
+def test_an_answer_is_not_called_none(status: int, reason: str) -> None:
+    made = Api(KoboMobile, Answer("", status), **ACCOUNT)
+    asked = Asked(message_id="4b", recipients=(ONE,))
+    for do in (
+        lambda: made.provider.send(sms()),
+        lambda: made.provider.status(asked, Stamp(made.account, "asked", AT)),
+    ):
+        with pytest.raises(DeliveryError) as caught:
+            do()
+        assert caught.value.reason == f"{reason} (HTTP {status})"
+        if status < 500:
+            assert "base_url" not in caught.value.mend
+
+
+def test_what_is_wrong_with_a_question_is_not_said_of_a_text() -> None:
+    made = Api(KoboMobile, Answer("error_param"), **ACCOUNT)
+    with pytest.raises(PermanentDeliveryError) as caught:
+        made.provider.status(
+            Asked(message_id="4b", recipients=(ONE,)), Stamp(made.account, "asked", AT)
+        )
+    for word in ("text", "sender"):
+        assert word not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "missing",
     [{"api_keys": ()}, {"api_secret": None}, {"source_addr": None}],

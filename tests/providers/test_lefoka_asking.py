@@ -18,7 +18,7 @@ from lefoka_samples import ACCOUNT, LIST, LISTED_ID, NUMBERS, SENT
 
 from receiver.errors import DeliveryError, PermanentDeliveryError, TemporaryDeliveryError
 from receiver.events import DeliveryReport, InboundMessage, Status
-from receiver.providers.base import Asked, Sent, Sms, Stamp
+from receiver.providers.base import Asked, Sms, Stamp
 from receiver.providers.lefoka import Lefoka
 from receiver.security import WebhookRequest
 
@@ -124,6 +124,27 @@ def test_what_cannot_be_read_is_left_out() -> None:
     assert [event.message_id for event in events if event.message_id] == ["m-1", "m-1"]
 
 
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("0637885448", "27637885448"),
+        ("+27 63 788 5448", "27637885448"),
+        ("27637885448", "27637885448"),
+        ("637885", "637885"),
+        ("3788544", "3788544"),
+        ("0637885", "0637885"),
+        (" +2763 ", "2763"),
+        ("06378", "06378"),
+    ],
+)
+def test_a_number_is_looked_for_as_it_is_sent_to_and_a_part_as_it_is(
+    given: str, asked: str
+) -> None:
+    served = api(NOTHING)
+    assert list(served.provider.messages(recipient=given)) == []
+    assert served.requests[0].url.params["recipient"] == asked
+
+
 def test_a_filter_that_it_has_not_is_refused_at_once() -> None:
     served = api()
     for wrong in (
@@ -216,53 +237,6 @@ def test_a_status_is_a_report_for_each_recipient() -> None:
 
 
 WANTED = Sms(recipients=NUMBERS, text="test", key="k", client_reference="ref")
-
-
-@pytest.mark.parametrize(
-    ("objects", "found"),
-    [
-        pytest.param([sms(1)], "m-1", id="there"),
-        pytest.param([sms(1, client_reference="x"), sms(2)], "m-2", id="behind-another"),
-        pytest.param([sms(1, client_reference="x")], None, id="another"),
-        pytest.param([sms(1, client_reference=None)], None, id="without"),
-        pytest.param([sms(1, type="sms-reply")], None, id="a-reply-to-it"),
-        pytest.param([{**sms(1), "client_reference": 7}], None, id="a-number"),
-        pytest.param([sms(12)], "m-12", id="clocks-differ"),
-        pytest.param([sms(16)], None, id="too-old"),
-        pytest.param([], None, id="nothing"),
-    ],
-)
-def test_an_sms_is_found_by_its_reference(objects: list[Any], found: str | None) -> None:
-    served = api(page(*objects, total_pages=1) if objects else NOTHING)
-    sent = served.provider.find(WANTED, NOON - timedelta(minutes=10))
-    assert sent == (Sent(message_id=found, credit="2") if found else None)
-    assert served.requests[0].url.query == b"recipient=27637885448&page=1&limit=100"
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [({}, True), ({"message": "other"}, False), ({"recipient": ["27637885448"]}, False)],
-    ids=["same", "text", "recipients"],
-)
-def test_a_list_without_references_is_searched_by_content(
-    change: dict[str, Any], found: bool
-) -> None:
-    entry = {name: value for name, value in sms(1).items() if name != "client_reference"}
-    served = api(page({**entry, **change}, total_pages=1))
-    assert (served.provider.find(WANTED, NOON) is not None) == found
-
-
-def test_an_sms_without_a_reference_cannot_be_found() -> None:
-    served = api()
-    for lost in (
-        Sms(recipients=NUMBERS, text="test", key="k"),
-        Sms(recipients=(), text="", key=""),
-    ):
-        with pytest.raises(PermanentDeliveryError, match="client_reference"):
-            served.provider.find(lost, NOON)
-    assert served.requests == []
-
-
 ASKING: dict[str, Callable[[Api], object]] = {
     "get": lambda served: served.provider.get("f8cf"),
     "messages": lambda served: list(served.provider.messages()),

@@ -24,6 +24,7 @@ GMT2 = timezone(timedelta(hours=2))
 MINUTE = timedelta(minutes=1)
 IN_TIME = datetime.now(UTC) + timedelta(days=2)
 TEXT = "Your parcel is here"
+LOOK = "Look at the account before trying again."
 
 
 def api(answer: Answer | Exception | None = None) -> Api:
@@ -89,7 +90,8 @@ def test_a_schedule_too_soon_or_too_late_does_not_leave(when: Callable[[], datet
         ({"recipients": ()}, "RECIPIENT_EMPTY_PARAMETER"),
         ({"recipients": NUMBERS[:1] * 501}, "BATCH_LIMIT_EXCEEDED"),
         ({"recipients": ("+255701000000",)}, "INVALID_RECIPIENT_ENTRY"),
-        ({"recipients": (f"{NUMBERS[0]}\n",)}, "INVALID_RECIPIENT_ENTRY"),
+        ({"recipients": "+255701000000"}, "INVALID_RECIPIENT_ENTRY"),
+        ({"recipients": "MTN"}, "INVALID_RECIPIENT_ENTRY"),
         ({"text": ""}, "MESSAGE_EMPTY_PARAMETER"),
         ({"text": "x" * 441}, "MESSAGE_LIMIT_EXCEEDED"),
         ({"client_reference": "x" * 101}, "CLIENT_REFERENCE_LIMIT_EXCEEDED"),
@@ -97,7 +99,15 @@ def test_a_schedule_too_soon_or_too_late_does_not_leave(when: Callable[[], datet
         ({"client_reference": ""}, None),
     ],
     ids=[
-        *("no-recipient", "501-recipients", "abroad", "a-line-more", "no-text", "441-characters"),
+        *(
+            "no-recipient",
+            "501-recipients",
+            "abroad",
+            "text-abroad",
+            "a-name",
+            "no-text",
+            "441-characters",
+        ),
         *("reference-101", "nothing", "blank-reference"),
     ],
 )
@@ -109,6 +119,17 @@ def test_an_edit_that_lefoka_would_refuse_does_not_leave(
     assert (type(error), error.code) == (PermanentDeliveryError, code)
     assert error.mend
     assert served.requests == []
+
+
+@pytest.mark.parametrize(
+    "recipients",
+    ["0637885448", ["0637885448"], ("+27 63 788 5448",), "27637885448"],
+    ids=["text", "national", "spaces", "without-plus"],
+)
+def test_the_numbers_of_an_edit_are_read_as_those_of_a_send(recipients: Any) -> None:
+    served = api()
+    served.provider.edit("c31d", recipients=recipients)
+    assert json.loads(served.requests[0].content) == {"recipient": ["27637885448"]}
 
 
 @pytest.mark.parametrize(
@@ -137,13 +158,13 @@ def test_an_id_that_leads_elsewhere_is_refused(wrong: str) -> None:
 )
 def test_a_change_whose_answer_says_nothing_is_uncertain(answer: Any) -> None:
     sms = Sms(recipients=NUMBERS, text=TEXT, key="k", schedule=IN_TIME)
-    for error in (
-        refused(api(answer), "send", sms),
-        refused(api(answer), "edit", "c31d", text=TEXT),
-        refused(api(answer), "delete", "c31d"),
+    for error, mend in (
+        (refused(api(answer), "send", sms), "Look it up at the provider before sending it again."),
+        (refused(api(answer), "edit", "c31d", text=TEXT), LOOK),
+        (refused(api(answer), "delete", "c31d"), LOOK),
     ):
         assert type(error) is UncertainDeliveryError
-        assert "Look it up" in error.mend
+        assert mend in error.mend
         assert "HELLO" not in str(error)
         assert TEXT.upper() not in str(error)
 
@@ -186,6 +207,32 @@ def test_what_lefoka_quotes_in_an_error_is_not_repeated(
     for mark in ("637885448", "788 5448", "800055555", KEY, SECRET, TEXT):
         assert mark not in said
     assert len(error.reason) < 330
+
+
+@pytest.mark.parametrize(
+    "said",
+    [f"Not allowed: {TEXT}", f"not allowed: {TEXT.upper()}.", "Your  parcel\nis here", "a shop-7"],
+    ids=["as-it-is", "capitals", "spaces", "reference"],
+)
+def test_what_lefoka_quotes_of_our_text_is_not_repeated(said: str) -> None:
+    answer = Answer(json.dumps({"message": "MESSAGE_LIMIT_EXCEEDED", "description": said}), 400)
+    sms = Sms(recipients=NUMBERS, text=TEXT, key="k", client_reference="shop-7")
+    edit = {"text": TEXT, "client_reference": "shop-7"}
+    for error in (refused(api(answer), "send", sms), refused(api(answer), "edit", "c", **edit)):
+        assert error.reason == "the text is too long (HTTP 400)"
+
+
+def test_a_search_that_lefoka_quotes_is_not_repeated_and_a_short_text_is_no_other_word() -> None:
+    for text, reason in (("Mary", "the request was unacceptable"), ("i", "Nothing like Mary")):
+        answer = Answer('{"message": "NEW_ONE", "description": "Nothing like Mary"}', 400)
+        with pytest.raises(DeliveryError) as caught:
+            list(api(answer).provider.messages(search=text))
+        assert caught.value.reason == f"{reason} (HTTP 400)"
+
+
+def test_a_text_that_looks_like_a_code_is_none() -> None:
+    error = refused(api(Answer('{"message": "HELLO"}', 400)), "edit", "c31d", text="HELLO")
+    assert error.code == "HTTP_400"
 
 
 def test_a_message_shows_nobodys_number_and_no_text() -> None:

@@ -150,26 +150,30 @@ def test_an_error_in_another_shape_is_still_permanent(body: str, code: str) -> N
     assert refusal.mend
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_too_many_requests_and_their_faults_are_temporary(status: int) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_too_many_requests_and_no_service_are_temporary(status: int) -> None:
     refusal = Api(httpx.Response(status, text="<html>")).refusal()
     assert isinstance(refusal, TemporaryDeliveryError)
     assert (refusal.code, refusal.retry_after) == (f"HTTP_{status}", None)
 
 
-def test_an_internal_error_is_temporary_whatever_the_status_is() -> None:
-    answer = httpx.Response(400, json={"error": {"message": "INTERNAL_SERVER_ERROR"}})
+@pytest.mark.parametrize("body", ["<html>", '{"message": "SOMETHING_NEW"}'], ids=["html", "code"])
+@pytest.mark.parametrize("status", [500, 502, 504, 520])
+def test_a_fault_of_theirs_may_have_come_after_the_sms_was_taken(status: int, body: str) -> None:
+    refusal = Api(httpx.Response(status, text=body)).refusal()
+    assert type(refusal) is UncertainDeliveryError
+    assert refusal.mend.startswith("Look it up at the provider before sending it again.")
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_internal_error_is_uncertain_whatever_the_status_is(status: int) -> None:
+    answer = httpx.Response(status, json={"error": {"message": "INTERNAL_SERVER_ERROR"}})
+    assert type(Api(answer).refusal()) is UncertainDeliveryError
+
+
+def test_what_they_refuse_by_name_was_not_taken_whatever_the_status_is() -> None:
+    answer = httpx.Response(500, json={"error": {"message": "MESSAGE_LIMIT_EXCEEDED"}})
     assert isinstance(Api(answer).refusal(), TemporaryDeliveryError)
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("30", 30.0), ("0", 0.0), ("Wed, 14 Jun 2017 07:00:00 GMT", None), ("-1", None), ("", None)],
-)
-def test_the_time_to_wait_is_the_providers(header: str, seconds: float | None) -> None:
-    refusal = Api(httpx.Response(429, headers={"Retry-After": header})).refusal()
-    assert isinstance(refusal, TemporaryDeliveryError)
-    assert refusal.retry_after == seconds
 
 
 @pytest.mark.parametrize(

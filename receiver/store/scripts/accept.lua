@@ -41,6 +41,20 @@ local function note_outcome(key, id, name, word, final)
   redis.call('EXPIRE', outcome, retention)
 end
 
+-- Write an event that is new: its record, its place in the index, its job.
+local function write(i, id, key)
+  redis.call('HSET', key, 'event', ARGV[i + 1])
+  if raw_in then
+    redis.call('HSET', key, 'raw_in', raw_in)
+  else
+    redis.call('HSET', key, 'raw', ARGV[5], 'headers', ARGV[6])
+    raw_in = id
+  end
+  redis.call('EXPIRE', key, retention)
+  redis.call('ZADD', KEYS[1], received_ms, id)
+  enqueue(job_at(i + 6), now, retention, KEYS[2])
+end
+
 for i = FIRST, #ARGV, PER_EVENT do
   local id, name, word = ARGV[i], ARGV[i + 3], ARGV[i + 4]
   local key, known = prefix .. ':event:' .. id, known_as(id, name, word)
@@ -51,23 +65,17 @@ for i = FIRST, #ARGV, PER_EVENT do
     end
     answer[#answer + 1] = 0
   else
-    redis.call('HSET', key, 'event', ARGV[i + 1])
-    if raw_in then
-      redis.call('HSET', key, 'raw_in', raw_in)
-    else
-      redis.call('HSET', key, 'raw', ARGV[5], 'headers', ARGV[6])
-      raw_in = id
-    end
-    if ARGV[i + 2] ~= '' then mark_if_alike(key, id, ARGV[i + 2]) end
-    if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5]) end
-    redis.call('EXPIRE', key, retention)
-    redis.call('ZADD', KEYS[1], received_ms, id)
-    local queued, problem = pcall(enqueue, job_at(i + 6), now, retention, KEYS[2])
-    if not queued then  -- the record alone would pass for an event that came before
-      redis.call('DEL', key, 'rq:job:' .. ARGV[i + 6])
-      redis.call('ZREM', KEYS[1], id)
+    local written, problem = pcall(write, i, id, key)
+    if not written then  -- the record alone would pass for an event that came before
+      local job = job_at(i + 6)
+      redis.call('DEL', key, 'rq:job:' .. job.id)
+      redis.pcall('ZREM', KEYS[1], id)
+      redis.pcall('LREM', job.lane, 0, job.id)
       error(problem)
     end
+    -- only now: what is refused must not be found by itself when it comes again
+    if ARGV[i + 2] ~= '' then mark_if_alike(key, id, ARGV[i + 2]) end
+    if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5]) end
     answer[#answer + 1] = 1
   end
 end
