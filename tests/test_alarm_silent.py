@@ -68,6 +68,7 @@ def test_without_a_url_it_is_logged_alone(app: Flask, run_jobs: RunJobs, api: Fa
     assert {name: found["state"] for name, found in record.handlers.items()} == {
         "alarm.log_alarm": "done",
         "alarm.post_alarm": "done",
+        "forward.alarms": "done",
     }
 
 
