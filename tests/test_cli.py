@@ -165,3 +165,10 @@ def test_the_beginning_of_an_id_must_be_enough(make_app: MakeApp) -> None:
     ]
     first = next(digit for digit in "0123456789abcdef" if sum(i[0] == digit for i in ids) > 1)
     assert "give more of it" in invoke(app, "events", "show", first).output
+
+
+def test_an_account_that_is_asked_has_no_url(make_app: MakeApp) -> None:
+    app = make_app(ACCOUNTS={"kobomobile": {"api_key": "u", "api_secret": "p"}})
+    result = app.test_cli_runner().invoke(args=["receiver", "url", "kobomobile"])
+    assert result.exit_code == 1
+    assert "kobomobile has no webhook" in result.output
