@@ -20,14 +20,17 @@ _LOOK_IT_UP = "Look it up at the provider before sending it again."
 _SAME_KEY = "Try again with the same key: it is not sent twice."
 
 
-def deliver(provider: Provider, sms: Sms, doubt: datetime | None) -> Sent:
+def deliver(
+    provider: Provider, sms: Sms, doubt: datetime | None, latest: datetime | None = None
+) -> Sent:
     """Send an SMS; ``doubt``: when an earlier attempt began whose answer nobody knows, if one did.
 
-    Raises `DeliveryError`: `AnswerLostError` where this is to be tried again, in doubt, and
+    ``latest``: when the last such attempt began, where there were several. Raises
+    `DeliveryError`: `AnswerLostError` where this is to be tried again, in doubt, and
     `UncertainDeliveryError` where nobody can say and so nothing is repeated.
     """
     if doubt is not None and not provider.is_idempotent:
-        found = _find(provider, sms, doubt)
+        found = _find(provider, sms, doubt, latest or doubt)
         if found is not None:
             return found
         doubt = None
@@ -43,13 +46,13 @@ def deliver(provider: Provider, sms: Sms, doubt: datetime | None) -> Sent:
         raise _in_doubt(error, error.retry_after) from error
 
 
-def _find(provider: Provider, sms: Sms, doubt: datetime) -> Sent | None:
+def _find(provider: Provider, sms: Sms, doubt: datetime, latest: datetime) -> Sent | None:
     """Ask for an SMS that may have arrived, once it would be listed."""
     if not provider.can_find:
         raise UncertainDeliveryError(
             "an earlier attempt was cut short, and may have been sent", mend=_LOOK_IT_UP
         )
-    wait = _LISTED_AFTER - (datetime.now(UTC) - doubt).total_seconds()
+    wait = _LISTED_AFTER - (datetime.now(UTC) - latest).total_seconds()
     if wait > 0:
         raise AnswerLostError(
             "the provider is asked whether it got this", mend=_SAME_KEY, retry_after=wait

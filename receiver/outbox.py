@@ -62,6 +62,11 @@ class Draft:
         begun = self.since or self.at
         return datetime.fromisoformat(begun) if begun and self.state in _IN_DOUBT else None
 
+    @property
+    def latest(self) -> datetime | None:
+        """When the attempt began that was cut short; a provider may not list it yet."""
+        return datetime.fromisoformat(self.at) if self.at and self.state == "sending" else None
+
     def as_field(self) -> dict[str, Any]:
         """Give what is written on the record: only what says something."""
         values = {name: getattr(self, name) for name in self.__slots__}
@@ -113,7 +118,7 @@ class Outbox:
         if refused is not None:
             return self._note(event, handler, refused)
         provider, sms = self._sms(event, handler, draft)
-        doubt = draft.doubt
+        doubt, latest = draft.doubt, draft.latest
         draft = replace(
             draft,
             state="sending",
@@ -127,7 +132,7 @@ class Outbox:
         if insist(note, turn.patience) is not Noted.YES:
             return None
         _warn_of_cost(event, handler, draft)
-        sent = deliver(provider, sms, doubt)
+        sent = deliver(provider, sms, doubt, latest)
         keep = partial(self._sentbox.keep, event.account, sms, sent, poll=provider.is_polled)
         insist(keep, turn.patience)
         message_id = sent.message_ids.get(sms.recipients[0], sent.message_id)

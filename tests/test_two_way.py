@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from redis import Redis
 from servers import own_valkey, shop_environment, url_of
 from support import message
 
-from receiver import DeliveryReport, Receiver, Status, send
+from receiver import DeliveryReport, InboundMessage, Receiver, Status, send
 from receiver.dev.provider_api import ProviderApi, serving
+from receiver.worker import Worker
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
@@ -119,6 +121,35 @@ def test_a_reply_is_sent_once_although_its_worker_is_killed_after_the_send(
             until(lambda: reply_of(redis).get("state") in ("asking", "unknown"), "the next worker")
             until(lambda: make_due(redis) or reply_of(redis).get("state") == ends, ends)
         assert [sms["text"] for sms in api.sent] == ["You have 5 left."]
+
+
+def test_a_second_attempt_that_was_cut_short_is_given_time_to_be_listed_as_well(
+    make_app: MakeApp, redis: Any, run_jobs: RunJobs
+) -> None:
+    with providers() as (api, accounts):
+        app = make_app(
+            ACCOUNTS=accounts, handlers=lambda receiver: receiver.keyword("BALANCE")(balance)
+        )
+        body = lefoka_reply("BALANCE", "27637885448")
+        app.test_client().post("/webhooks/lefoka", json=body, auth=(LEFOKA_KEY, ""))
+        Worker(app, ["messages"]).burst()
+        [(key, field)] = [
+            (k, f)
+            for k in redis.keys("receiver:event:*")
+            for f in redis.hkeys(k)
+            if f.startswith("reply:")
+        ]
+        now = datetime.now(UTC).isoformat()
+        cut = {"state": "sending", "since": "2001-01-01T00:00:00+00:00", "at": now, "by": "dead"}
+        draft = {**json.loads(redis.hget(key, field)), **cut}
+        redis.hset(key, field, json.dumps(draft, separators=(",", ":")))
+        run_jobs(app)
+        assert json.loads(redis.hget(key, field))["state"] == "asking"
+        assert api.sent == []
+
+
+def balance(message: InboundMessage) -> str:
+    return "You have 5 left."
 
 
 def make_due(redis: Redis) -> None:
