@@ -46,7 +46,8 @@ class Dispatch:
         asked = self.consent.asked(event.text)
         if asked is not None:
             self._note(event, asked)
-            self._end_conversation(event)
+            if not late:
+                self._end_conversation(event)
             return self.table.match(event, guard, asked=asked)
         expected = None if late else self._expected(event)
         return self.table.match(event, guard, expected=expected)

@@ -176,3 +176,20 @@ def test_a_worker_that_is_killed_after_the_commit_does_not_count_twice(
 
 def _state(app: Flask) -> str:
     return str(record_of(app, "COUNT").handlers.get("app.count", {}).get("state"))
+
+
+def test_an_opt_out_ends_the_conversation(app: Flask, run_jobs: RunJobs, api: FakeApi) -> None:
+    say(app, run_jobs, "ORDER", "STOP", "START", "XL")
+    assert api.texts()[-1] == "What is XL?"
+
+
+def test_an_old_opt_out_that_is_replayed_ends_no_conversation(
+    app: Flask, run_jobs: RunJobs, api: FakeApi
+) -> None:
+    say(app, run_jobs, "STOP", "START", "ORDER")
+    stop = record_of(app, "STOP").event.id
+    replayed = app.test_cli_runner().invoke(args=["receiver", "events", "replay", stop])
+    assert replayed.exit_code == 0, replayed.output
+    run_jobs(app)
+    say(app, run_jobs, "XL")
+    assert api.texts()[-1] == "A shirt in XL, then."
