@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,8 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from . import sentinel
+from .exchange import Line
+from .together import Call, Together
 
 CONNECT_SECONDS = 0.25
 ANSWER_SECONDS = 1.0
@@ -42,7 +45,9 @@ class Connection:
         self._answer = answer
         self._client: Redis | None = None
         self._safe: sentinel.SafeWrites | None = None
+        self._line: Line | None = None
         self._lock = threading.Lock()
+        self._together = Together(self._run_all)
         _CONNECTIONS.add(self)
 
     @property
@@ -64,6 +69,7 @@ class Connection:
         """Let go of the parent's client in a forked process: its sockets are closed here only."""
         self._client = None
         self._safe = None
+        self._line = None
         self._lock = threading.Lock()  # a thread of the parent may have held it
 
     def close(self) -> None:
@@ -80,13 +86,13 @@ class Connection:
             return self.client.eval(text, len(keys), *keys, *args)
 
     def run_durably(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        """Run one of our scripts as `run` does; under Sentinel, have a replica confirm it as well.
+        """Run one of our scripts, in one round trip with those of other threads of this process.
 
-        Raises `NotReplicated` where none did in time. Without Sentinel there is no failover, and
-        this is `run`.
+        Under Sentinel, have a replica confirm it as well, and raise `NotReplicated` where none did
+        in time. Without Sentinel there is no failover.
         """
         if not self._has_sentinels:
-            return self.run(script, keys, args)
+            return self._together.run((script, keys, args))
         safe = self._safe_writes
         sha, text = _script(script)
         try:
@@ -96,6 +102,26 @@ class Connection:
         if not is_safe:
             raise NotReplicated("no replica confirmed the write")
         return reply
+
+    def _run_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Run several scripts in one round trip, two where Redis has not met one yet.
+
+        One thread at a time. Gives an answer or an error for each call: what Redis says against
+        one is nobody else's.
+        """
+        if self._line is None:
+            self._line = Line(self.client.connection_pool)
+        scripts = [_script(name) for name, _, _ in calls]
+        rests = [(len(keys), *keys, *args) for _, keys, args in calls]
+        answers = self._line.exchange(
+            [("EVALSHA", sha, *rest) for (sha, _), rest in zip(scripts, rests, strict=True)]
+        )
+        new = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if new:
+            told = self._line.exchange([("EVAL", scripts[n][1], *rests[n]) for n in new])
+            for number, answer in zip(new, told, strict=True):
+                answers[number] = answer
+        return answers
 
     def slow(self, answer: float) -> Connection:
         """Give a connection to the same Redis that waits longer: for blocking commands."""

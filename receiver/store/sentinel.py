@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -21,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from ..settings import SENTINEL_URL
+from .exchange import borrowed, exchange
 
 SENTINEL_SECONDS = 0.2  # for one sentinel to be reached, and again for its answer
 SEARCH_SECONDS = 0.5  # once they are over, no further sentinel is asked
@@ -128,34 +128,21 @@ class SafeWrites:
         replica to fail over to, and most sentinels say that this is the master still: one that
         slept through a failover, or was cut off, has no replica either. Raises what redis-py does.
         """
-        with self._borrowed() as connection:
+        with borrowed(self._pool) as connection:
             address = (connection.host, connection.port)
             seen, alone = self._seen
             if address != seen:
-                alone = self._look(address, *_exchange(connection, ("ROLE",)))
-            reply, told = _exchange(connection, command, ("ROLE",) if alone else _WAIT)
+                alone = self._look(address, *exchange(connection, [("ROLE",)]))
+            reply, told = exchange(connection, [command, ("ROLE",) if alone else _WAIT])
             if isinstance(reply, ResponseError):
                 raise reply
             if not alone and _is_confirmed(told):
                 return reply, True
-            (role,) = (told,) if alone else _exchange(connection, ("ROLE",))
+            (role,) = (told,) if alone else exchange(connection, [("ROLE",)])
             if self._look(address, role):
                 return reply, self._is_master(connection, address)
             # WAIT is about the writes of its own connection
-            return reply, alone and _is_confirmed(*_exchange(connection, _WAIT))
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[Any]:
-        connection = self._pool.get_connection()
-        try:
-            yield connection
-        except ResponseError:
-            raise  # all answers were read
-        except BaseException:
-            connection.disconnect()  # an answer may still be on its way
-            raise
-        finally:
-            self._pool.release(connection)
+            return reply, alone and _is_confirmed(*exchange(connection, [_WAIT]))
 
     def _look(self, address: Address, role: Any) -> bool:
         """Remember what a master says of its replicas; tells whether it has none."""
@@ -195,19 +182,6 @@ class SafeWrites:
 
 
 _WAIT = ("WAIT", 1, WAIT_MILLISECONDS)
-
-
-def _exchange(connection: Any, *commands: tuple[Any, ...]) -> list[Any]:
-    """Send commands at once and read all replies; a reply may be an error."""
-    connection.send_packed_command(connection.pack_commands(commands))
-    return [_reply(connection) for _ in commands]
-
-
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response(disconnect_on_error=True)
-    except ResponseError as error:
-        return error
 
 
 def _is_confirmed(told: Any) -> bool:
