@@ -15,7 +15,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g
+from flask.globals import request_ctx
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import Refused, StorageUnavailable, without_values
@@ -49,11 +50,11 @@ def webhook_blueprint(
         _exempt_from_csrf(blueprint)
         account = str((values or {}).get("account"))
         name = account if account in providers else "?"
-        g.receiver_body = _read_body(max_body, name, losses)
+        g.receiver_body = _read_body(request_ctx.request, max_body, name, losses)
 
     def webhook(account: str, token: str | None = None) -> Response:
         try:
-            return _answer(providers.get(account), intake, token, refusals)
+            return _answer(request_ctx.request, providers.get(account), intake, token, refusals)
         except Exception as error:  # noqa: BLE001 - whatever fails, the provider may try again
             _log.error("event=webhook_failed account=%r", account, exc_info=without_values(error))
             return _later("The event could not be taken.")
@@ -70,7 +71,11 @@ def webhook_blueprint(
 
 
 def _answer(
-    provider: Provider | None, intake: Intake, token: str | None, refusals: Quiet
+    request: Request,
+    provider: Provider | None,
+    intake: Intake,
+    token: str | None,
+    refusals: Quiet,
 ) -> Response:
     if provider is None or not provider.pushes:
         return _error(404, "There is no such webhook.", "Check the account's name in the URL.")
@@ -80,10 +85,10 @@ def _answer(
     if isinstance(body, int):
         return _error(body, *_BODY_PROBLEMS[body])
     account = provider.account
-    callback = _framework_free(body, token)
+    callback = _framework_free(request, body, token)
     try:
         received = provider.receive(callback)
-        if _may_be_cut(body, received.unreadable):
+        if _may_be_cut(request, body, received.unreadable):
             return _error(400, *_BODY_PROBLEMS[400])
         intake.accept(received, callback, account)
     except Refused as error:
@@ -101,15 +106,28 @@ def _answer(
     return response
 
 
-def _framework_free(body: bytes, token: str | None) -> WebhookRequest:
+def _framework_free(request: Request, body: bytes, token: str | None) -> WebhookRequest:
+    query = request.query_string
     return WebhookRequest(
         body=body,
-        headers={name.lower(): value for name, value in request.headers},
-        query=_pairs(request.query_string),
+        headers=_headers(request.environ),
+        query=_pairs(query) if query else (),
         token=token,
         remote_addr=request.remote_addr,
         received_at=datetime.now(UTC),
     )
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Give the headers by their names in lower case, out of the words of WSGI (PEP 3333)."""
+    found = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name[:5] == "HTTP_"
+    }
+    if environ.get("CONTENT_TYPE"):
+        found["content-type"] = environ["CONTENT_TYPE"]
+    return found
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
@@ -117,7 +135,7 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
     return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
 
 
-def _read_body(max_body: int, account: str, losses: Quiet) -> bytes | int:
+def _read_body(request: Request, max_body: int, account: str, losses: Quiet) -> bytes | int:
     """Read the body before any hook of the app does; a status code where that cannot be.
 
     Our limit holds here, whatever the app's MAX_CONTENT_LENGTH is; chunked bodies are counted.
@@ -126,11 +144,11 @@ def _read_body(max_body: int, account: str, losses: Quiet) -> bytes | int:
     # One byte more: of a chunked body Werkzeug gives that much, and does not say that it goes on.
     request.max_content_length = max_body + 1
     try:
-        body = request.get_data(cache=False)
+        body = _stated(request, max_body) or request.get_data(cache=False)
         form = vars(request).get("form")  # what a hook of the app read before us
         if form and not body:
             body = urlencode(list(form.items(multi=True))).encode("ascii")
-        elif request.content_length not in (None, len(body)):
+        elif len(body) != request.content_length is not None:
             problem = 400  # the caller hung up: half a text is no text
         if len(body) > max_body:
             problem = 413
@@ -144,17 +162,31 @@ def _read_body(max_body: int, account: str, losses: Quiet) -> bytes | int:
     return problem or body
 
 
-def _may_be_cut(body: bytes, unreadable: str | None) -> bool:
+def _stated(request: Request, max_body: int) -> bytes:
+    """Read a body whose length is stated, in one step: a third of what Werkzeug's stream costs.
+
+    Nothing where it is not that simple: too large, chunked, or read by somebody before.
+    """
+    environ = request.environ
+    stated = environ.get("CONTENT_LENGTH") or ""
+    if not stated.isdecimal() or "HTTP_TRANSFER_ENCODING" in environ or "stream" in vars(request):
+        return b""
+    length = int(stated)
+    body: bytes = environ["wsgi.input"].read(length) if length <= max_body else b""
+    return body
+
+
+def _may_be_cut(request: Request, body: bytes, unreadable: str | None) -> bool:
     """Tell whether a chunked body may have ended early: granian hands over what it got.
 
     JSON that can be read is whole; of anything else nobody knows.
     """
-    if request.content_length is not None or not _server_hides_cuts():
+    if request.content_length is not None or not _server_hides_cuts(request):
         return False
     return unreadable is not None or body.lstrip()[:1] not in (b"{", b"[", b'"')
 
 
-def _server_hides_cuts() -> bool:
+def _server_hides_cuts(request: Request) -> bool:
     return str(request.environ.get("SERVER_SOFTWARE", "")).lower().startswith("granian")
 
 
