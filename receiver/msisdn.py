@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
+from .numbering import in_full
 from .words import printable
 
 _SHORT_CODE_DIGITS = 6
+_LONGEST = 250  # digits: what is longer, phonenumbers does not look at
 _LAST_SHOWN, _LEAST_HIDDEN = 3, 4
 # White space, brackets, dots, dashes, and the marks of direction that come with a copied number.
 _SEPARATORS = re.compile(r"[\s().\-\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff]+")
@@ -24,16 +27,16 @@ def normalise(raw: str, region: str | None = None) -> str:
     possible number in any reading stands as it came, so that nothing is lost.
     """
     text = raw.strip()
-    digits = _SEPARATORS.sub("", text)
-    if not digits.isascii():
-        digits = "".join(map(_ascii_digit, digits))
+    digits = text if _NUMBER.fullmatch(text) else _without_marks(text)
     if not _NUMBER.fullmatch(digits):
         return text
     if digits.startswith("00"):
         digits = "+" + digits[2:]
     if len(digits) <= _SHORT_CODE_DIGITS and not digits.startswith("+"):
         return digits
-    return _first_number(_readings(digits, region)) or text
+    if len(digits) > _LONGEST:
+        return text
+    return in_full(digits, region) or _as_typed(digits, region) or text
 
 
 def is_valid(number: str) -> bool:
@@ -54,9 +57,20 @@ def mask(number: str | None) -> str:
     return printable(f"{number[:shown]}***{number[-_LAST_SHOWN:]}")
 
 
+def _without_marks(text: str) -> str:
+    digits = _SEPARATORS.sub("", text)
+    return digits if digits.isascii() else "".join(map(_ascii_digit, digits))
+
+
 def _ascii_digit(char: str) -> str:
     """Read the digits of every script, Arabic ones too."""
     return str(unicodedata.decimal(char, char))
+
+
+@lru_cache(maxsize=1_024)  # the same few again and again, such as the number that is written to
+def _as_typed(digits: str, region: str | None) -> str | None:
+    """Read what is not written in full: it may hide a trunk zero, or be national."""
+    return _first_number(_readings(digits, region))
 
 
 def _readings(digits: str, region: str | None) -> list[tuple[str, str | None]]:

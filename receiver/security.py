@@ -140,8 +140,13 @@ def _query(request: WebhookRequest) -> list[bytes]:
 
 
 def _body(request: WebhookRequest) -> list[bytes]:
-    """Scan for the key without parsing: a stranger's body costs one linear pass and no memory."""
-    found = []
+    """Scan for the key without parsing: a stranger's body costs two linear passes at most.
+
+    Most bodies hold no key, and the first pass, which sees that, takes a tenth of the second.
+    """
+    found: list[bytes] = []
+    if b"api_key" not in request.body.lower():
+        return found
     for match in _BODY_KEY.finditer(request.body):
         quoted, form = match.groups()
         found.append(quoted or _bytes(unquote_plus(form.decode("latin-1"))))

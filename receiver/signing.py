@@ -7,6 +7,7 @@ that of `store`. Each kind has a salt of its own, so that none passes for anothe
 from __future__ import annotations
 
 import hashlib
+import hmac
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,11 +30,17 @@ class Seal:
 
     def __init__(self, secret_keys: Sequence[str | bytes]) -> None:
         keys = _derived(secret_keys, "sms-receiver.seal")
+        self._newest = keys[-1]
         self._signer = Signer(keys, key_derivation="none", digest_method=hashlib.sha256)
 
     def sign(self, name: str, data: bytes) -> str:
-        """Give the signature of ``data`` under ``name``: URL-safe base64, without the data."""
-        return self._signer.get_signature(_bound(name, data)).decode("ascii")
+        """Give the signature of ``data`` under ``name``: URL-safe base64, without the data.
+
+        It is what the `Signer` would give, in one call of C: each accepted event needs one.
+        """
+        return base64_encode(hmac.digest(self._newest, _bound(name, data), "sha256")).decode(
+            "ascii"
+        )
 
     def holds(self, name: str, data: bytes, signature: str | bytes | None) -> bool:
         """Tell whether one of our keys signed just this data under this name; never raises."""

@@ -7,6 +7,7 @@ import unicodedata
 
 # ng'ombe is one word, however its apostrophe was typed; 'stop' in quotes is a word as well.
 _APOSTROPHE = re.compile(r"(?<=\w)['’‘ʼʻ](?=\w)")
+_ASCII_RUN = re.compile(r"[a-z0-9]+")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
@@ -18,6 +19,10 @@ def first_word(text: str) -> str:
 
 def words_in(text: str) -> list[str]:
     """Split into runs of letters and digits; a text of symbols alone splits at white space."""
+    if text.isascii():  # nothing to take apart; a tenth of the time, and every message comes by
+        words = _ASCII_RUN.findall(_APOSTROPHE.sub("", text.lower()))
+        if words:
+            return words
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = plain.replace(_ZERO_WIDTH_SPACE, " ")
     plain = _APOSTROPHE.sub("", "".join(char for char in plain if not _is_ornament(char)))

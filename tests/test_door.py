@@ -173,6 +173,14 @@ def test_key_in_restricts_the_key_to_one_place(make_app: MakeApp, place: str) ->
             assert_refused(post(app, **request(KEY)))
 
 
+@pytest.mark.parametrize("name", ["API_KEY", "Api_Key"])
+def test_the_name_of_a_key_in_the_body_is_read_in_any_case(make_app: MakeApp, name: str) -> None:
+    app = make_app(ACCOUNTS=account())
+    body = json.dumps({name: KEY, **MESSAGE}, ensure_ascii=False)
+    assert post(app, data=body.encode()).get_json() == ACK
+    assert_refused(post(app, data=body.replace(name, f"{name}s").encode()))
+
+
 def test_a_text_that_quotes_a_key_lets_nobody_in(make_app: MakeApp) -> None:
     body = {**MESSAGE, "message": {"text": f"my api_key is {KEY}, and so is api_key={KEY}"}}
     assert_refused(post(make_app(ACCOUNTS=account()), json=body, data=None))

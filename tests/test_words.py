@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from receiver.words import first_word, words_in
@@ -70,6 +70,17 @@ def test_a_text_is_split_into_its_words() -> None:
 def test_a_word_is_its_own_first_word(text: str) -> None:
     word = first_word(text)
     assert words_in(word) == ([word] if word else [])
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(max_codepoint=127)))
+@example("ng'ombe 'stop' $5 it's_")
+@example("$5")
+@example("$ <3")
+@example("?! ...")
+def test_plain_ascii_is_split_as_any_other_text_is(text: str) -> None:
+    mark = "\u200f"  # counts for nothing, and is no ASCII
+    assert words_in(text) == words_in(mark + text)
 
 
 @settings(deadline=None)

@@ -207,12 +207,14 @@ class Provider(ABC):
 
 def json_ack(content: Mapping[str, Any]) -> Ack:
     """Give an ack whose body is JSON, in ASCII, so that every string survives."""
-    body = json.dumps(content, separators=(", ", ": "), default=_writable)
-    return Ack(body=body.encode("ascii"), content_type="application/json")
+    return Ack(body=_encoded(content).encode("ascii"), content_type="application/json")
 
 
 def _writable(value: object) -> float | str:
     return number(value) if isinstance(value, Decimal) else str(value)
+
+
+_encoded = json.JSONEncoder(separators=(", ", ": "), default=_writable).encode
 
 
 def _sentence(error: Exception) -> str:

@@ -136,21 +136,20 @@ class LefokaMessages(Provider):
         if not numbers:
             raise Unreadable("a delivery report without a recipient")
         word = _word(data)
-        created, delivered = date(data["creation_date"]), date(data["delivery_date"])
+        identity = _identity(data, word)
+        shared: dict[str, Any] = {
+            "message_id": _message_id(data),
+            "status": self._status(word),
+            "provider_status": word,
+            "text": data["message"],
+            "client_reference": data["client_reference"] or None,
+            "credit": amount(data["credit"]),
+            "created_at": date(data["creation_date"]),
+            "delivered_at": date(data["delivery_date"]),
+        }
         for number in numbers:
-            identity = _identity(data, word, number)
-            yield DeliveryReport(
-                **stamp(DeliveryReport.kind, identity),
-                message_id=_message_id(data),
-                recipient=number,
-                status=self._status(word),
-                provider_status=word,
-                text=data["message"],
-                client_reference=data["client_reference"] or None,
-                credit=amount(data["credit"]),
-                created_at=created,
-                delivered_at=delivered,
-            )
+            who = None if identity is None else [*identity, number]
+            yield DeliveryReport(**stamp(DeliveryReport.kind, who), **shared, recipient=number)
 
     def _reply(
         self, data: Mapping[str, Any], numbers: tuple[str, ...], stamp: Stamp

@@ -28,6 +28,7 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _PART_NAME = re.compile(
     rb"""^content-disposition:[^\r\n]*?[;\s]name=(?:"([^"\r\n]*)"|([^\s;]+))""", re.I | re.M
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\[\s\S]?)*+"?)|,(?=\s*[}\]])')
 
 
@@ -38,6 +39,10 @@ class Text(fields.Field[str | None]):
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise self.make_error("validator_failed")
         return mend_surrogates(_digits(value) if isinstance(value, Decimal) else str(value))
+
+    def _validate(self, value: Any) -> None:
+        if self.validators:  # marshmallow puts them together anew for each value, even none
+            super()._validate(value)
 
 
 def decode(body: bytes) -> Payload:
@@ -60,13 +65,14 @@ def decode(body: bytes) -> Payload:
 def parse_json(text: str) -> Any:
     """Parse strict JSON; numbers keep their digits, NaN and deep nesting are refused."""
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        value = _STRICT.decode(text)
     except RecursionError as error:
         raise Unreadable("the JSON is nested too deeply") from error
     except (ValueError, InvalidOperation) as error:  # the second is a number beyond all bounds
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Unreadable(f"the body is no valid JSON{where}") from error
-    if _deeper_than(_MAX_DEPTH, value):  # what can be read, but not written again
+    brackets = text.count("{") + text.count("[")
+    if brackets > _MAX_DEPTH and _deeper_than(_MAX_DEPTH, value):  # could not be written again
         raise Unreadable("the JSON is nested too deeply")
     return value
 
@@ -97,13 +103,15 @@ def nest(pairs: Iterable[tuple[str, str]]) -> Payload:
 
 def mend_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone ones, so that the text can be written anywhere."""
-    if not any("\ud800" <= char <= "\udfff" for char in text):
+    if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def text_in(value: Any, name: str) -> str | None:
     """Read one value as `Text` does; raises `Unreadable` with the field's name, never the value."""
+    if isinstance(value, str):
+        return mend_surrogates(value)
     try:
         return None if value is None else _TEXT.deserialize(value)
     except ValidationError as error:
@@ -195,15 +203,17 @@ def _mapping(value: Any) -> Payload:
 
 def _deeper_than(depth: int, value: Any) -> bool:
     """Walk down level by level: no recursion that the value itself could exhaust."""
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(depth):
+        if not level:
+            return False
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
-    return any(isinstance(inner, dict | list) for inner in level)
+    return bool(level)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -237,3 +247,4 @@ def _listed(value: Any) -> Any:
 
 
 _TEXT = Text()
+_STRICT = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
