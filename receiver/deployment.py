@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import jobs, worker
 from .accounts import Account
 from .answerers import Answerers
 from .chores import Chores
@@ -39,9 +39,15 @@ from .store.sends import Sends
 from .store.sentbox import SentBox
 from .store.spool import Spool
 
+if TYPE_CHECKING:
+    from .jobs import Desk
+
 
 class Deployment:
-    """All parts of one app's receiver; handlers are loaded on first use, which is the worker's."""
+    """All parts of one app's receiver; handlers are loaded on first use, which is the worker's.
+
+    So is what only workers run: `jobs` and `worker` are imported by those who ask for them.
+    """
 
     def __init__(self, app: Flask, own: Router) -> None:
         classes = provider_classes()
@@ -123,9 +129,11 @@ class Deployment:
         return load_handlers(self.settings.handlers, [self.own])
 
     @cached_property
-    def desk(self) -> jobs.Desk:
+    def desk(self) -> Desk:
         """What the jobs of this app work with."""
-        return jobs.Desk(
+        from .jobs import Desk
+
+        return Desk(
             journal=self.journal,
             outbox=self.outbox,
             jobs=self.jobs,
@@ -156,4 +164,6 @@ class Deployment:
         return Door(account, self.urls, partial(self.keyring.takes, account.name))
 
     def _run_inline(self) -> None:
-        worker.drain(self.connection, self.jobs, self.settings.retention)
+        from .worker import drain
+
+        drain(self.connection, self.jobs, self.settings.retention)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -10,24 +10,39 @@ from flask.cli import AppGroup
 from redis.exceptions import RedisError
 
 from ..errors import StorageUnavailable
-from .events import events
-from .failed import failed
-from .keys import keys
-from .optouts import optouts
-from .quarantine import quarantine
-from .reconcile import reconcile
-from .running import check, url, worker
-from .sending import ask_balance, ask_status, send_sms
-from .spool import spool
 
-_DEV_COMMANDS = ("simulate", "up")
+# Where each command is: imported when it is asked for. A web process asks for none; the workers and
+# RQ would be a tenth of its start. Production never asks for those of `dev`.
+_PLACES = {
+    "balance": "cli.sending:ask_balance",
+    "check": "cli.running:check",
+    "events": "cli.events:events",
+    "failed": "cli.failed:failed",
+    "keys": "cli.keys:keys",
+    "optouts": "cli.optouts:optouts",
+    "quarantine": "cli.quarantine:quarantine",
+    "reconcile": "cli.reconcile:reconcile",
+    "send": "cli.sending:send_sms",
+    "simulate": "dev.commands:simulate",
+    "spool": "cli.spool:spool",
+    "status": "cli.sending:ask_status",
+    "up": "dev.commands:up",
+    "url": "cli.running:url",
+    "worker": "cli.running:worker",
+}
 
 
 class _Commands(AppGroup):
-    """Our commands; those of `dev` are imported when they are asked for, never in production."""
+    """Our commands, each imported when it is asked for; the help of all of them asks for all."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_DEV_COMMANDS})
+        return sorted({*super().list_commands(ctx), *_PLACES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _PLACES:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = resolve_name(f"receiver.{_PLACES[cmd_name]}")
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -39,18 +54,5 @@ class _Commands(AppGroup):
         except StorageUnavailable as error:
             raise click.ClickException(f"{error}; see RECEIVER_SPOOL_DIR") from error
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _DEV_COMMANDS:
-            dev = importlib.import_module("..dev.commands", __package__)
-            found: click.Command = getattr(dev, cmd_name)
-            return found
-        return super().get_command(ctx, cmd_name)
-
 
 receiver_commands = _Commands("receiver", help="Receive SMS webhooks and answer them.")
-_COMMANDS: tuple[click.Command, ...] = (
-    *(ask_balance, ask_status, check, events, failed, keys, optouts, quarantine, reconcile),
-    *(send_sms, spool, url, worker),
-)
-for _command in _COMMANDS:
-    receiver_commands.add_command(_command)

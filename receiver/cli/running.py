@@ -7,6 +7,7 @@ import sys
 import time
 
 import click
+import httpx  # noqa: F401 - for workers: before they are forked, and in no thread
 from flask import current_app
 from flask.cli import with_appcontext
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
-
-import httpx
 
 from ..accounts import Account
 from ..errors import (
@@ -40,6 +38,9 @@ from .undocumented import (
     taken_in_part,
 )
 from .wire import Wire
+
+if TYPE_CHECKING:
+    import httpx
 
 _REASONS = 3  # said of a send that reached some
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)

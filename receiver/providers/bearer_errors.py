@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     DeliveryError,
@@ -22,6 +20,9 @@ from ..errors import (
 from .bearer_codes import ALIKE, CATALOGUE, DUPLICATE, OK, PAUSE, Meaning, Retry
 from .undocumented import Answer, error_in, quoted
 from .wire import retry_after, temporary_by_status
+
+if TYPE_CHECKING:
+    import httpx
 
 _LONGEST_CODE = 40
 _MOST_DIGITS = 5

@@ -11,9 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..accounts import Account
 from ..errors import (
@@ -49,6 +47,9 @@ from .wire import (
     delivery_error,
     temporary_by_status,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 _LONGEST_EXPIRY = 365  # days
 _NUMBER = re.compile(r"\+?[0-9]{3,15}", re.ASCII)

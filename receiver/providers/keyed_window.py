@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ..errors import TemporaryDeliveryError
 from .wire import retry_after
+
+if TYPE_CHECKING:
+    import httpx
 
 TOO_MANY = 429
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
-
-import httpx
 
 from ..accounts import Account
 from ..errors import (
@@ -30,6 +28,9 @@ from .kobomobile_answer import EITHER, SENT, read
 from .kobomobile_status import CHECK_USER, REFUSED, words_by_status
 from .payload import Payload, mend_surrogates
 from .wire import Wire, delivery_error, temporary_by_status
+
+if TYPE_CHECKING:
+    import httpx
 
 LIVE_URL = "https://kobomobile.net"
 

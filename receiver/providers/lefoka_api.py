@@ -10,9 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..accounts import Account
 from ..errors import PermanentDeliveryError, Unreadable
@@ -20,6 +18,9 @@ from .lefoka_errors import NOTHING_THERE, code_in, refusal
 from .lefoka_request import sign
 from .payload import amount, parse_sloppy_json
 from .wire import LOOK_AT_ACCOUNT, LOOK_IT_UP, Wire
+
+if TYPE_CHECKING:
+    import httpx
 
 LIVE_URL = "https://api.lefoka.co.za"
 SANDBOX_URL = "https://sandbox.lefoka.co.za"

@@ -11,9 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     DeliveryError,
@@ -23,6 +21,9 @@ from ..errors import (
 )
 from ..words import printable
 from .wire import LOOK_IT_UP, delivery_error, temporary_by_status
+
+if TYPE_CHECKING:
+    import httpx
 
 DOCUMENT = "https://developer.lefoka.co.za/docs/sms/reference"
 NOTHING_THERE = "NO_SMS_MESSAGES"

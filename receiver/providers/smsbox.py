@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import httpx
 from marshmallow import fields, validate
 
 from ..accounts import Account, AccountSchema
@@ -40,6 +39,9 @@ from .smsbox_requests import (
     sms_as_json,
 )
 from .wire import LOOK_AT_ACCOUNT, LOOK_IT_UP, Wire
+
+if TYPE_CHECKING:
+    import httpx
 
 LIVE_URL = "https://smsbox.devotek.africa"
 

@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Unreadable
 from .payload import amount
 from .smsbox_errors import CODES
 from .smsbox_xml import parse_xml
 from .wire import answer_in
+
+if TYPE_CHECKING:
+    import httpx
 
 _ID = re.compile(r"[\w.-]+")
 _MADE = re.compile(r"SenderID\s+(\S+)\s+created", re.I)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DeliveryError, PermanentDeliveryError
 from ..msisdn import mask
 from ..words import printable
 from .wire import GATEWAY_TIMEOUT, LOOK_IT_UP, delivery_error, temporary_by_status
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ read, whatever element is around them.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
-from xml.sax.saxutils import escape
 
 from defusedxml.ElementTree import fromstring
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _MAX_DEPTH = 32
-_RETURN = {"\r": "&#13;"}  # a bare one would be read as a line feed
+_RETURN = "&#13;"  # a bare one would be read as a line feed
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -64,7 +64,8 @@ def parse_xml(text: str) -> dict[str, Any]:
 
 
 def _element(name: str, text: str) -> str:
-    held = escape(_NOT_XML.sub("\ufffd", text), _RETURN)
+    # what xml.sax.saxutils does, which loads HTTP clients with it: 20 ms of a start
+    held = html.escape(_NOT_XML.sub("\ufffd", text), quote=False).replace("\r", _RETURN)
     return f"<{name}>{held}</{name}>" if held else f"<{name} />"
 
 

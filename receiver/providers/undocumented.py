@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Unreadable
 from ..words import printable
 from .base import Balance
 from .payload import amount, parse_sloppy_json
+
+if TYPE_CHECKING:
+    import httpx
 
 Answer = Mapping[str, Any]
 

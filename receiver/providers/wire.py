@@ -3,6 +3,9 @@
 What went wrong before the request left is temporary; what went wrong after it is uncertain, since
 the provider may have acted on it. TLS is always verified. No body, key or number is logged: httpx
 logs whole URLs, some of which carry credentials, so it is kept quiet while a request is ours.
+
+httpx is imported by the first request: a web process, which asks nobody anything, starts without.
+A worker has it before it is forked, by way of its command.
 """
 
 from __future__ import annotations
@@ -13,9 +16,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     DeliveryError,
@@ -27,7 +28,11 @@ from ..errors import (
 )
 from .payload import parse_sloppy_json
 
-_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+if TYPE_CHECKING:
+    import httpx
+
+_ANSWER_SECONDS = 20.0
+_CONNECT_SECONDS = 5.0
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 GATEWAY_TIMEOUT = 504
@@ -36,10 +41,6 @@ _LONGEST_PAUSE = 86_400.0  # seconds: a longer Retry-After is a mistake of whoev
 # What to do where nobody knows whether a request was acted on: a send, and any other change.
 LOOK_IT_UP = "Look it up at the provider before sending it again."
 LOOK_AT_ACCOUNT = "Look at the account before trying again."
-
-# Raised while connecting, or while waiting for a free connection: nothing has left yet.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-
 
 # httpx logs URLs; httpcore, at DEBUG, the headers of an answer: a Location repeats the URL.
 _CHATTY = (
@@ -83,6 +84,8 @@ class Wire:
         ``asks``: it changes nothing at the provider, so a lost answer is temporary; ``in_doubt``:
         what to do about one that is not.
         """
+        import httpx
+
         quiet = _ours.set(True)
         try:
             return self._connected().request(
@@ -94,23 +97,20 @@ class Wire:
                 content=content,
                 headers=dict(headers or {}),
             )
-        except _NEVER_LEFT as error:
-            raise TemporaryDeliveryError(
-                f"no connection to the provider ({type(error).__name__})",
-                mend="Check the network and the account's base_url.",
-            ) from without_values(error)
         except httpx.RequestError as error:
-            raise _lost(error, asks, in_doubt) from without_values(error)
+            raise _without_answer(error, asks, in_doubt) from without_values(error)
         finally:
             _ours.reset(quiet)
 
     def _connected(self) -> httpx.Client:
         """Make the client on first use, and anew in a forked process."""
+        import httpx
+
         if self._client is None or self._pid != os.getpid():
             self._client = httpx.Client(
                 base_url=self._base_url,
                 auth=self._auth,
-                timeout=_TIMEOUT,
+                timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
                 transport=self._transport,
                 follow_redirects=False,
             )
@@ -172,7 +172,16 @@ def retry_after(response: httpx.Response) -> float | None:
     return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
 
 
-def _lost(error: httpx.RequestError, asks: bool, in_doubt: str) -> DeliveryError:
+def _without_answer(error: httpx.RequestError, asks: bool, in_doubt: str) -> DeliveryError:
+    import httpx
+
+    # raised while connecting, or while waiting for a free connection: nothing has left yet
+    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+    if isinstance(error, never_left):
+        return TemporaryDeliveryError(
+            f"no connection to the provider ({type(error).__name__})",
+            mend="Check the network and the account's base_url.",
+        )
     reason = f"the provider's answer was lost ({type(error).__name__})"
     if asks:
         return TemporaryDeliveryError(reason, mend="Ask again later.")
