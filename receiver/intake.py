@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, RedisError
 
 from .accounts import Account
 from .errors import Unreadable
@@ -21,6 +22,7 @@ from .parcel import Parcel
 from .providers.base import Provider, Received, WebhookRequest
 from .store.connection import Connection
 from .store.faults import is_ours
+from .store.packing import pack
 from .store.quarantine import Quarantined
 from .store.queue import JobMaker, rq_time
 from .store.spool import Spool
@@ -29,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 # Kept beside the raw body; anything else may carry a key.
 _KEPT_HEADERS = ("content-type", "user-agent")
+
+_MOST_TOGETHER = 100  # events: a few milliseconds of Redis, for which all others wait
 
 # What a parcel raises that somebody else wrote, when it is read or used.
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -60,7 +64,7 @@ class Intake:
         self._spool = spool
         self._afterwards = afterwards
         self._asked = asked
-        self.outage = Outage(connection, spool, self.take_from_spool, f"{self._namespace}:probe")
+        self.outage = Outage(connection, spool, self.take_page, f"{self._namespace}:probe")
         _INTAKES.add(self)
 
     def accept(self, received: Received, request: WebhookRequest, account: Account) -> int:
@@ -156,6 +160,41 @@ class Intake:
             return False
         return True
 
+    def take_page(self, parcels: Sequence[bytes]) -> list[bool]:
+        """Take the first of what waited in the spool, as `Spool.drain_by_pages` asks for it.
+
+        Callbacks go many in one round trip, which costs more than all else that is done for one.
+        What is not plainly one, and what Redis refuses among others, is taken by itself.
+        """
+        calls = self._plain_calls(parcels)
+        if len(calls) < 2:
+            return [self.take_from_spool(parcels[0])]
+        try:
+            replies = self._connection.run_in_one("accept", calls)
+        except DataError:  # one of them is nothing that can be sent
+            return [self.take_from_spool(parcels[0])]
+        taken = [not isinstance(reply, RedisError) for reply in replies]
+        _log.debug("event=accepted_from_spool callbacks=%d", sum(taken))
+        offered = zip(taken, parcels[: len(taken)], strict=True)
+        return [took or self.take_from_spool(data) for took, data in offered]
+
+    def _plain_calls(self, parcels: Sequence[bytes]) -> list[tuple[list[str], list[Any]]]:
+        """Give the calls for the first parcels: as many as are callbacks for our Redis, and few.
+
+        None where replicas confirm each write.
+        """
+        calls = []
+        events = 0
+        with suppress(*_MALFORMED):
+            for data in () if self._connection.is_confirmed else parcels:
+                parcel = Parcel.from_bytes(data)
+                events += len(parcel.events)
+                plain = parcel.unreadable is None and self._is_ours(parcel)
+                if not plain or events > _MOST_TOGETHER:
+                    break
+                calls.append(self._call(parcel))
+        return calls
+
     def _is_ours(self, parcel: Parcel) -> bool:
         """Leave it to another app that shares the folder; a Redis may have moved meanwhile."""
         if parcel.home == self.home:
@@ -171,17 +210,22 @@ class Intake:
 
     def _accept(self, parcel: Parcel) -> int:
         """One script for everything: neither a crash nor a resend can come between its parts."""
-        args: list[Any] = [self._namespace, self._retention, _milliseconds(parcel), rq_time()]
-        asked = "asked" if parcel.trust == "asked" else ""
-        args += [parcel.body, json.dumps(dict(parcel.headers)), asked]
-        for event in parcel.events:
-            job = self._jobs.route(event.id, event.kind, self._lane(event))
-            args += [event.id, to_json(event), parcel.alike.get(event.id, "")]
-            args += [*outcome_of(event), *job.args()]
-        keys = [f"{self._namespace}:events", self._jobs.ledger]
-        fresh: int = sum(self._connection.run_durably("accept", keys, args))
+        fresh: int = sum(self._connection.run_durably("accept", *self._call(parcel)))
         _log.debug("event=accepted events=%d new=%d", len(parcel.events), fresh)
         return fresh
+
+    def _call(self, parcel: Parcel) -> tuple[list[str], list[Any]]:
+        """Give the keys and the arguments of the script ``accept``."""
+        args: list[Any] = [self._namespace, self._retention, _milliseconds(parcel), rq_time()]
+        asked = "asked" if parcel.trust == "asked" else ""
+        texts = [to_json(event) for event in parcel.events]
+        alone = texts[0] if len(texts) == 1 else None
+        args += [pack(parcel.body, parcel.headers, alone), asked]
+        for event, text in zip(parcel.events, texts, strict=True):
+            job = self._jobs.route(event.id, event.kind, self._lane(event))
+            args += [event.id, text, parcel.alike.get(event.id, "")]
+            args += [*outcome_of(event), *job.args()]
+        return [f"{self._namespace}:events", self._jobs.ledger], args
 
     def _lane(self, event: AnyEvent) -> str | None:
         """Name whose messages are handled in turn; who says STOP waits for nothing else."""

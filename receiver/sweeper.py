@@ -22,6 +22,8 @@ _PAGE = 2_000
 _BATCH = 100
 _MOST_PRUNED = 20  # pages at each sweep
 
+_IN_NO_QUEUE = (b"deferred", b"scheduled", b"started")
+
 _log = logging.getLogger(__name__)
 
 
@@ -69,8 +71,10 @@ class Sweeper:
     def _seen(self, wanted: dict[str, str]) -> set[str]:
         """Give those that are in their queues: the oldest come first there, so it ends early."""
         seen: set[str] = set()
+        elsewhere = self._elsewhere(list(wanted))
         for queue in set(wanted.values()):
             missing = {job_id for job_id, its_queue in wanted.items() if its_queue == queue}
+            missing -= elsewhere
             start = 0
             while missing:
                 page = self._client.lrange(f"rq:queue:{queue}", start, start + _PAGE - 1)
@@ -81,6 +85,21 @@ class Sweeper:
                 if len(page) < _PAGE:
                     break
         return seen
+
+    def _elsewhere(self, job_ids: list[str]) -> set[str]:
+        """Give those that are in no queue: one of them, and the whole backlog would be read.
+
+        The script that looks after them finds out where they are.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for claims in self._client.smembers(f"{self._namespace}:claims"):
+            pipeline.lrange(claims, 0, -1)
+        claimed = [job_id for page in pipeline.execute() for job_id in page]
+        for job_id in job_ids:
+            pipeline.hget(f"rq:job:{job_id}", "status")
+        states = zip(job_ids, pipeline.execute(), strict=True)
+        found = {job_id for job_id, state in states if state in _IN_NO_QUEUE}
+        return found.union(job_id.decode("utf-8", "replace") for job_id in claimed)
 
     def _look_after(self, found: list[tuple[float, Job]], seen: set[str]) -> int:
         lost = gone = 0

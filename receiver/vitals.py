@@ -170,7 +170,9 @@ def _workers(client: Any, parts: Any) -> Iterator[Finding]:
 
 def _waited(client: Any, job_id: bytes | None) -> float:
     """Give the seconds since a job was queued; 0 where it says no time."""
-    text = client.hget(f"rq:job:{(job_id or b'').decode()}", "enqueued_at") or b""
+    # enqueued_at: as jobs of older versions have it
+    times = client.hmget(f"rq:job:{(job_id or b'').decode()}", "enqueued_at", "created_at")
+    text = times[0] or times[1] or b""
     try:
         queued = datetime.strptime(text.decode(), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     except ValueError:

@@ -66,7 +66,7 @@ def let_time_pass(redis: Any) -> None:
 
 def left_of_lanes(redis: Any) -> list[str]:
     """Name the lanes that are there, and the jobs that are not settled."""
-    return [*redis.keys("receiver:lane:*"), *redis.zrange(LEDGER, 0, -1)]
+    return [*redis.keys("receiver:lane*"), *redis.zrange(LEDGER, 0, -1)]
 
 
 def test_a_stop_waits_for_no_earlier_stop(make_app: MakeApp, run_jobs: RunJobs) -> None:
@@ -151,7 +151,7 @@ def test_a_conversation_of_a_wrong_type_stops_nobody_else(
 
 
 def lose_the_lane(app: Flask, redis: Any) -> None:
-    redis.delete(*redis.keys("receiver:lane:*"))
+    redis.delete(*redis.keys("receiver:lane*"))
 
 
 def lose_the_next_job(app: Flask, redis: Any) -> None:

@@ -173,7 +173,7 @@ def test_no_replay_comes_between_an_outcome_and_the_settling_of_its_job(
     app = make_app(handlers=noting_replays(ran))
     send(app)
     (job_id,) = redis.lrange(f"rq:queue:receiver-{queue}", 0, -1)
-    keys = [f"rq:job:{job_id}", "receiver:open", *redis.keys("receiver:lane:*")]
+    keys = [f"rq:job:{job_id}", "receiver:open", *redis.keys("receiver:lane*")]
     unsettled = {key: redis.dump(key) for key in keys}
     run_jobs(app)
     for key, value in unsettled.items():

@@ -161,3 +161,23 @@ def test_what_is_past_its_time_is_dropped(shop: Shop, redis: Any) -> None:
     redis.zadd(LEDGER, {"what is this": 1})
     shop.sweep()
     assert redis.keys("*") == []
+
+
+def test_what_is_in_no_queue_costs_no_look_through_the_whole_backlog(
+    shop: Shop, redis: Any, run_jobs: RunJobs
+) -> None:
+    shop.later = 1
+    post(shop.app, "put off", "1")
+    run_jobs(shop.app)
+    post(shop.app, "behind it", "2")
+    claims = "receiver:claims:receiver-messages:busy"
+    post(shop.app, "in hand", "3", "+255712345679")
+    redis.sadd("receiver:claims", claims)
+    redis.lmove(QUEUE, claims)
+    redis.rpush(QUEUE, *range(10_000))
+    shop.let_time_pass()
+    redis.config_resetstat()
+    assert shop.sweep() == 0
+    looked = redis.info("commandstats")["cmdstat_lrange"]["calls"]
+    assert looked <= 3  # the claims, by us and by the script
+    assert min(score for _, score in redis.zrange(LEDGER, 0, -1, withscores=True)) > 0

@@ -1,7 +1,8 @@
 """The events in Redis: what came, what each handler made of it, what was answered.
 
-A record is a hash ``<namespace>:event:<id>``: ``event`` (JSON), ``raw`` (the body as it came, on
-the first event of a callback; ``raw_in`` names it on the others), ``headers``, ``resends``,
+A record is a hash ``<namespace>:event:<id>``: ``event`` (JSON), ``raw`` (the body as it came and
+its headers, see `packing`; on the first event of a callback, ``raw_in`` names it on the others),
+``packed_with`` (the event that the body was packed with, if ``event`` was rewritten), ``resends``,
 ``duplicate_of``, ``stale``, ``replay``, ``routed``, ``handler:<name>`` and ``reply:<name>`` (JSON
 each). It expires as a whole.
 """
@@ -17,12 +18,17 @@ from typing import Any, cast
 
 from ..events import AnyEvent, DeliveryReport, from_json, to_json
 from .connection import Connection
+from .packing import Packed
 from .queue import Job, rq_time
 
 HANDLER = "handler:"
 REPLY = "reply:"
 ROUTED = "routed"
 REPLAY = "replay"
+
+Guarded = tuple[str, Mapping[str, Any], Job]  # a field, its value, a job: see `Journal.note`
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 _PAGE = 200
 _LOOKED_AT = 20_000
@@ -33,14 +39,23 @@ class Record:
     """All that is known of one event; ``raw`` and texts are for people who may see them."""
 
     event: AnyEvent
-    raw: bytes | None = field(default=None, repr=False)
+    packed: Packed | None = field(default=None, repr=False)
     raw_in: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     resends: int = 0
     routed: Mapping[str, Any] | None = None
     replay: Mapping[str, Any] | None = None
     handlers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def raw(self) -> bytes | None:
+        """The body as it came, if it is kept here."""
+        return None if self.packed is None else self.packed.raw
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that were kept with the body, if it is kept here."""
+        return {} if self.packed is None else self.packed.headers
 
 
 class Noted(IntEnum):
@@ -49,6 +64,32 @@ class Noted(IntEnum):
     YES = 1
     GONE = 0  # the record has expired
     OVERTAKEN = -1  # somebody else was there first
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A field of a record, to be written with a job's beginning or end: see `Claims.turn`.
+
+    ``value`` and ``after`` are JSON; ``after`` is what the field must say before, empty where it
+    must not be there. ``guarded`` as `Journal.note` has it.
+    """
+
+    event_id: str
+    name: str
+    value: str
+    after: str = ""
+    guarded: Sequence[Guarded] = ()
+
+    def followed_by(self, value: Mapping[str, Any], guarded: Sequence[Guarded] = ()) -> Note:
+        """Make the note that takes the place of this one."""
+        return Note(self.event_id, self.name, field_json(value), self.value, guarded)
+
+    def args(self) -> list[Any]:
+        """Give the note as the scripts take it."""
+        args: list[Any] = [self.name, self.value, self.after]
+        for guard, value, job in self.guarded:
+            args += [guard, field_json(value), *job.args()]
+        return args
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +121,18 @@ class Journal:
         """Give one record, or ``None`` where it has expired or never was."""
         return _record(self._client.hgetall(self._key(event_id)))
 
+    def untouched(self, fields: Sequence[bytes | None]) -> Record:
+        """Give the record of an event that no handler has been near, of what `claim` read."""
+        names = (b"event", b"duplicate_of", b"stale")
+        found = {name: value for name, value in zip(names, fields, strict=True) if value}
+        return Record(event=_marked(from_json(found[b"event"]), found))
+
     def load_raw(self, record: Record) -> bytes | None:
         """Give the body that a record came in, wherever it is kept."""
         if record.raw is not None or record.raw_in is None:
             return record.raw
-        return cast("bytes | None", self._client.hget(self._key(record.raw_in), "raw"))
+        packed = _packed(self._client.hgetall(self._key(record.raw_in)))
+        return None if packed is None else packed.raw
 
     def note(
         self,
@@ -95,7 +143,7 @@ class Journal:
         once: bool = False,
         after: Mapping[str, Any] | None = None,
         then: Sequence[Job] = (),
-        guarded: Sequence[tuple[str, Mapping[str, Any], Job]] = (),
+        guarded: Sequence[Guarded] = (),
     ) -> Noted:
         """Write a field of a record and queue what follows from it, in one atomic step.
 
@@ -104,12 +152,12 @@ class Journal:
         is queued only with the writing of that field.
         """
         mode = "once" if once else "always" if after is None else "after"
-        args: list[Any] = [name, _dump(value), mode, _dump(after) if after else ""]
+        args: list[Any] = [name, field_json(value), mode, field_json(after) if after else ""]
         args += [rq_time(), self._retention]
         for job in then:
             args += ["", "", *job.args()]
         for guard, guard_value, job in guarded:
-            args += [guard, _dump(guard_value), *job.args()]
+            args += [guard, field_json(guard_value), *job.args()]
         keys = [self._key(event_id), self._ledger]
         return Noted(self._connection.run("note", keys, args))
 
@@ -132,7 +180,7 @@ class Journal:
         args: list[Any] = [rq_time(), self._retention, *(dead.args() if dead else ("", ""))]
         args.append(len(fields))
         for name, (before, later) in fields.items():
-            args += [name, _dump(before) if before else "", _dump(later) if later else ""]
+            args += [name, field_json(before) if before else "", field_json(later) if later else ""]
         for job in jobs:
             args += job.args()
         keys = [self._key(event_id), self._ledger]
@@ -199,15 +247,22 @@ def _record(data: Mapping[bytes, bytes]) -> Record | None:
     raw_in = data.get(b"raw_in")
     return Record(
         event=event,
-        raw=data.get(b"raw"),
+        packed=_packed(data),
         raw_in=raw_in.decode("ascii") if raw_in else None,
-        headers=_load(data.get(b"headers")) or {},
         resends=int(data.get(b"resends", 0)),
         routed=_load(data.get(ROUTED.encode())),
         replay=_load(data.get(REPLAY.encode())),
         handlers=_named(data, HANDLER, _load),
         replies=_named(data, REPLY, _load),
     )
+
+
+def _packed(data: Mapping[bytes, bytes]) -> Packed | None:
+    """Give the body of a record: none where it lies with another record."""
+    if b"raw" not in data:
+        return None
+    event = data.get(b"packed_with") or data[b"event"]
+    return Packed(data[b"raw"], event, data.get(b"headers"))
 
 
 def _marked(event: AnyEvent, data: Mapping[bytes, bytes]) -> AnyEvent:
@@ -231,5 +286,6 @@ def _load(text: bytes | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def field_json(value: Mapping[str, Any]) -> str:
+    """Give a field's value as it is written."""
+    return _json(value)

@@ -1,14 +1,14 @@
 -- Accept all events of one callback: record, index and RQ job of each new one, or nothing at all.
 -- KEYS: the index by time, the ledger.
--- ARGV: prefix, retention (s), time (ms), time (RQ's text), raw body, headers, 'asked' or '', then for
---       each event: id, record, alike or '', outcome or '', word, final ('1' or '0'), and its job.
+-- ARGV: prefix, retention (s), time (ms), time (RQ's text), the body as it is packed, 'asked' or '', then
+--       for each event: id, record, alike or '', outcome or '', word, final ('1' or '0'), its job.
 -- alike names what an event looks like, outcome the message and recipient that a report is about.
 -- 'asked': we asked the provider for this, so that a report's dates may differ from the webhook's:
 -- the word alone tells whether it came before. So it does for a webhook after asking.
 -- Returns 1 for each new event and 0 for each that was known.
-local FIRST, PER_EVENT, ALIKE_MS = 8, 13, 120000
+local FIRST, PER_EVENT, ALIKE_MS, RARELY = 7, 13, 120000, 16
 local prefix, retention, received_ms, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local asked = ARGV[7] ~= ''
+local asked = ARGV[6] ~= ''
 local raw_in = false
 local answer = {}
 
@@ -43,11 +43,10 @@ end
 
 -- Write an event that is new: its record, its place in the index, its job.
 local function write(i, id, key)
-  redis.call('HSET', key, 'event', ARGV[i + 1])
   if raw_in then
-    redis.call('HSET', key, 'raw_in', raw_in)
+    redis.call('HSET', key, 'event', ARGV[i + 1], 'raw_in', raw_in)
   else
-    redis.call('HSET', key, 'raw', ARGV[5], 'headers', ARGV[6])
+    redis.call('HSET', key, 'event', ARGV[i + 1], 'raw', ARGV[5])
     raw_in = id
   end
   redis.call('EXPIRE', key, retention)
@@ -70,8 +69,10 @@ for i = FIRST, #ARGV, PER_EVENT do
       local job = job_at(i + 6)
       redis.call('DEL', key, 'rq:job:' .. job.id)
       redis.pcall('ZREM', KEYS[1], id)
-      redis.pcall('LREM', job.lane, 0, job.id)
-      error(problem)
+      redis.pcall('ZREM', KEYS[2], job.entry)
+      redis.pcall('LREM', 'rq:queue:' .. job.queue, -1, job.id)
+      if job.lane ~= '' then pcall(drop, job.lane, job.id) end
+      error(problem, 0)  -- with no place before it: its first word says what kind it is
     end
     -- only now: what is refused must not be found by itself when it comes again
     if ARGV[i + 2] ~= '' then mark_if_alike(key, id, ARGV[i + 2]) end
@@ -79,8 +80,10 @@ for i = FIRST, #ARGV, PER_EVENT do
     answer[#answer + 1] = 1
   end
 end
--- The index forgets what has expired, a little more than it learns.
-local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - retention * 1000,
-  'LIMIT', 0, math.min(#answer + 10, 1000))
-if #old > 0 then redis.call('ZREM', KEYS[1], unpack(old)) end
+-- The index forgets what has expired, a little more than it learns: one callback in sixteen sees to it.
+if #answer >= RARELY or received_ms % RARELY == 0 then
+  local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - retention * 1000,
+    'LIMIT', 0, math.min(RARELY * #answer + 10, 1000))
+  if #old > 0 then redis.call('ZREM', KEYS[1], unpack(old)) end
+end
 return answer

@@ -1,7 +1,11 @@
 -- What the other scripts share: the time, a job out of their arguments, and putting it in a queue.
+local clock
 local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not clock then
+    local time = redis.call('TIME')
+    clock = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return clock
 end
 
 -- A job takes seven arguments: id, data, signature, queue, timeout, entry in the ledger, lane or ''.
@@ -10,31 +14,81 @@ local function job_at(i)
     timeout = ARGV[i + 4], entry = ARGV[i + 5], lane = ARGV[i + 6]}
 end
 
--- A lane is a list of jobs that are run in turn: only its first is queued, the others are deferred.
--- again: the job may have a place there already.
-local function is_first(job, again)
-  if job.lane == '' then return true end
-  if not (again and redis.call('LPOS', job.lane, job.id)) then
-    redis.call('RPUSH', job.lane, job.id)
-  end
-  return redis.call('LINDEX', job.lane, 0) == job.id
+-- Make a job's entry in the ledger from its id, its queue and its signature, which begins with the
+-- lane; nil where that cannot be. Where it comes out the same, it need not stand in the job.
+local function entry_of(id, queue, signature)
+  local prefix, name = string.match(queue or '', '^(.*)%-(%a+)$')
+  if not prefix then return nil end
+  local verb, event, handler = string.match(string.sub(id, #prefix + 2), '^(%a+)%-(%x+)(.*)$')
+  if not verb or verb == 'chore' then return nil end
+  handler = string.gsub(string.gsub(handler, '^%-', ' '), '%-([%w_]*)$', '.%1')
+  local lane = string.match(signature or '', '^(%x+)%.')
+  local kind = name == 'reports' and 'report' or 'message'
+  return verb .. ' ' .. event .. ' ' .. kind .. handler .. (lane and ' lane=' .. lane or '')
 end
 
--- Write one RQ job and push it: what RQ's own Queue.enqueue writes, less what it may leave out.
--- now is RQ's text of the time, ttl is in seconds.
-local function enqueue(job, now, ttl, ledger, again)
-  local first = is_first(job, again)
-  if again and redis.call('ZREM', 'rq:failed:' .. job.queue, job.id) == 1 then
-    redis.call('DEL', 'rq:job:' .. job.id)  -- its dead letter, which expires
+-- The jobs of a lane are run in turn: only its first is queued, the others are deferred. A lane is a
+-- list; but a job that is alone in it stands in a hash of all lanes, which takes little over half.
+local function named(lane)
+  return string.match(lane, '^(.*):lane:(.*)$')
+end
+
+local function alone(lane)
+  local prefix, name = named(lane)
+  return prefix .. ':lanes', name
+end
+
+local function head_of(lane)
+  return redis.call('LINDEX', lane, 0) or redis.call('HGET', alone(lane))
+end
+
+local function drop(lane, id)
+  if redis.call('LREM', lane, 1, id) == 0 and redis.call('HGET', alone(lane)) == id then
+    redis.call('HDEL', alone(lane))
   end
-  redis.call('HSET', 'rq:job:' .. job.id,
-    'data', job.data, 'signature', job.signature, 'entry', job.entry,
+end
+
+-- Give a job its place in its lane, and tell whether it is the first there.
+-- again: it may have one already.
+local function is_first(job, again)
+  if job.lane == '' then return true end
+  local lanes, name = alone(job.lane)
+  if redis.call('EXISTS', job.lane) == 0 then
+    if redis.call('HSETNX', lanes, name, job.id) == 1 then return true end
+    local other = redis.call('HGET', lanes, name)
+    if other == job.id then return true end
+    redis.call('RPUSH', job.lane, other)
+    redis.call('HDEL', lanes, name)
+  end
+  if again and redis.call('LPOS', job.lane, job.id) then
+    return redis.call('LINDEX', job.lane, 0) == job.id
+  end
+  return redis.call('RPUSH', job.lane, job.id) == 1
+end
+
+-- Write one RQ job and push it: what RQ's own Queue.enqueue writes, less what it may leave out. No
+-- value is longer than 64 bytes, mostly: then Redis keeps the job in a third of the memory.
+-- now is RQ's text of the time, at which the job is created and queued.
+local function enqueue(job, now, _, ledger, again)
+  local key, first = 'rq:job:' .. job.id, is_first(job, again)
+  if again and redis.call('ZREM', 'rq:failed:' .. job.queue, job.id) == 1 then
+    redis.call('DEL', key)  -- its dead letter, which expires
+  end
+  redis.call('HSET', key, 'data', job.data, 'signature', job.signature,
     'status', first and 'queued' or 'deferred', 'origin', job.queue, 'created_at', now,
-    'enqueued_at', now, 'timeout', job.timeout, 'description', job.id,
-    'failure_ttl', ttl, 'result_ttl', 0)
-  redis.call('SADD', 'rq:queues', 'rq:queue:' .. job.queue)
-  if first then redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id) end
-  if job.entry ~= '' then redis.call('ZADD', ledger, now_ms(), job.entry) end
+    'timeout', job.timeout)
+  if job.entry ~= '' then
+    -- that of routing can always be made again
+    if string.sub(job.entry, 1, 6) ~= 'route ' and
+        job.entry ~= entry_of(job.id, job.queue, job.signature) then
+      redis.call('HSET', key, 'entry', job.entry)
+    end
+    redis.call('ZADD', ledger, now_ms(), job.entry)
+  end
+  local queue = 'rq:queue:' .. job.queue
+  if first and redis.call('RPUSH', queue, job.id) == 1 then
+    redis.call('SADD', 'rq:queues', queue)  -- it was empty: it may be the first job ever
+  end
 end
 
 -- Put a job that is there already back into a queue, at its head or its tail.
@@ -43,44 +97,48 @@ local function requeue(id, queue, push, ledger)
   if redis.call('EXISTS', key) == 0 then return 0 end
   redis.call('HSET', key, 'status', 'queued')
   redis.call(push, 'rq:queue:' .. queue, id)
-  local entry = redis.call('HGET', key, 'entry')
-  if entry and entry ~= '' then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
+  local found = redis.call('HMGET', key, 'entry', 'signature')
+  local entry = found[1] or entry_of(id, queue, found[2]) or ''
+  if entry ~= '' then redis.call('ZADD', ledger, 'XX', now_ms(), entry) end
   return 1
+end
+
+-- Make the entry of a job of a lane: they are all about messages.
+local function entry_in(lane, id)
+  local prefix, name = named(lane)
+  return entry_of(id, prefix .. '-messages', name .. '.')
 end
 
 -- Tell whether the ledger has a job of a lane: one that it has is made again, whatever was lost.
 local function is_open(lane, id, ledger)
-  local prefix, name = string.match(lane, '^(.*):lane:(.*)$')
-  local verb, event, handler = string.match(string.sub(id, #prefix + 2), '^(%a+)%-(%x+)(.*)$')
-  if not verb then return false end
-  handler = string.gsub(string.gsub(handler, '^%-', ' '), '%-([%w_]*)$', '.%1')
-  local entry = verb .. ' ' .. event .. ' message' .. handler .. ' lane=' .. name
-  return redis.call('ZSCORE', ledger, entry)
+  local entry = entry_in(lane, id)
+  return entry and redis.call('ZSCORE', ledger, entry)
 end
 
 -- Give the first job of a lane, and drop what is before it and over: gone, or a dead letter.
 local function first_in(lane, ledger)
-  local first = redis.call('LINDEX', lane, 0)
+  local first = head_of(lane)
   while first do
     local status = redis.call('HGET', 'rq:job:' .. first, 'status')
     if (status and status ~= 'failed') or is_open(lane, first, ledger) then return first end
-    redis.call('LPOP', lane)
-    first = redis.call('LINDEX', lane, 0)
+    drop(lane, first)
+    first = head_of(lane)
   end
 end
 
 -- Queue the first job of a lane, if nobody has; it is on the ledger then, whoever took it off.
-local function wake(id, ledger)
+local function wake(lane, id, ledger)
   local found = redis.call('HMGET', 'rq:job:' .. id, 'status', 'origin', 'entry')
   if found[1] ~= 'deferred' then return end
-  if found[3] and found[3] ~= '' then redis.call('ZADD', ledger, now_ms(), found[3]) end
+  local entry = found[3] or entry_in(lane, id)
+  if entry then redis.call('ZADD', ledger, now_ms(), entry) end
   requeue(id, found[2], 'RPUSH', ledger)
 end
 
 -- Give up a job's place in its lane, and queue the one behind it.
 local function leave(lane, id, ledger)
   if lane == '' then return end
-  redis.call('LREM', lane, 1, id)
+  drop(lane, id)
   local following = first_in(lane, ledger)
-  if following then wake(following, ledger) end
+  if following then wake(lane, following, ledger) end
 end

@@ -18,8 +18,8 @@ local function waits(job)
   end
   local first = first_in(job.lane, KEYS[1])
   if not first or first == job.id then return false end
-  wake(first, KEYS[1])
-  if not redis.call('LPOS', job.lane, job.id) then redis.call('RPUSH', job.lane, job.id) end
+  wake(job.lane, first, KEYS[1])
+  is_first(job, true)
   return true
 end
 
