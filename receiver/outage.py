@@ -10,14 +10,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from weakref import WeakSet
 
 from redis.exceptions import RedisError
 
 from .errors import StorageUnavailable, without_values
 from .store.connection import Connection
-from .store.spool import Spool
+from .store.spool import Spool, TakePage
 
 _PROBE_ANSWER = 0.5  # seconds that Redis may take to answer the thread
 _PAUSE = 0.5  # seconds between two looks
@@ -41,9 +41,7 @@ class Outage:
     While it is ``open`` requests skip Redis.
     """
 
-    def __init__(
-        self, connection: Connection, spool: Spool, take: Callable[[bytes], bool], probe: str
-    ) -> None:
+    def __init__(self, connection: Connection, spool: Spool, take: TakePage, probe: str) -> None:
         self._probed = connection.slow(_PROBE_ANSWER)
         self._probe = probe
         self._spool = spool
@@ -140,7 +138,7 @@ class Outage:
     def _drain(self) -> bool:
         """Drain the spool; False where nothing that is left there can be taken."""
         try:
-            taken = self._spool.drain(self._take_one)
+            taken = self._spool.drain_by_pages(self._take_page)
         except RedisError:
             self._tripped = True
             return True
@@ -148,10 +146,10 @@ class Outage:
             _log.warning("event=spool_drained callbacks=%d", taken)
         return taken != 0
 
-    def _take_one(self, parcel: bytes) -> bool:
+    def _take_page(self, parcels: Sequence[bytes]) -> Sequence[bool]:
         self._looked = time.monotonic()
         with _at_work:
-            return self._take(parcel)
+            return self._take(parcels)
 
     def waiting(self) -> bool:
         """Tell whether anything waits in the spool, or nobody can know."""

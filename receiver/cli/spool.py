@@ -54,7 +54,7 @@ def show_status(as_json: bool = False) -> None:
 @with_appcontext
 def drain_spool() -> None:
     """Put what waits into Redis; web processes and workers do that by themselves."""
-    taken = parts().spool.drain(parts().intake.take_from_spool)
+    taken = parts().spool.drain_by_pages(parts().intake.take_page)
     if taken is None:
         click.echo("Another process of this host is draining it.")
     else:
@@ -78,5 +78,5 @@ def recover_damaged(file: Path) -> None:
         read += 1
     lost = f"; {damaged} numbers could not be read, each a callback at most" if damaged else ""
     click.echo(f"{read} callbacks read{lost}.")
-    parts().spool.drain(parts().intake.take_from_spool)
+    parts().spool.drain_by_pages(parts().intake.take_page)
     click.echo(f"{len(parts().spool)} left in the spool.")

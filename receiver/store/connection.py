@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from . import sentinel
-from .exchange import Line
+from .exchange import Line, borrowed, exchange, pack
 from .together import Call, Together
 
 CONNECT_SECONDS = 0.25
@@ -78,21 +78,27 @@ class Connection:
             self._client.connection_pool.disconnect()
 
     def run(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        """Run one of our scripts in one round trip; two where Redis has not met it yet."""
+        """Run one of our scripts, in one round trip with those of other threads of this process.
+
+        Two where Redis has not met it yet.
+        """
         sha, text = _script(script)
+        if not self._has_sentinels:
+            packed = pack("EVALSHA", sha, len(keys), *keys, *args)
+            return self._together.run((packed, text, keys, args))
         try:
             return self.client.evalsha(sha, len(keys), *keys, *args)
         except NoScriptError:
             return self.client.eval(text, len(keys), *keys, *args)
 
     def run_durably(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        """Run one of our scripts, in one round trip with those of other threads of this process.
+        """Run one of our scripts as `run` does; under Sentinel, have a replica confirm it as well.
 
-        Under Sentinel, have a replica confirm it as well, and raise `NotReplicated` where none did
-        in time. Without Sentinel there is no failover.
+        Raises `NotReplicated` where none did in time. Without Sentinel there is no failover, and
+        this is `run`.
         """
         if not self._has_sentinels:
-            return self._together.run((script, keys, args))
+            return self.run(script, keys, args)
         safe = self._safe_writes
         sha, text = _script(script)
         try:
@@ -111,17 +117,37 @@ class Connection:
         """
         if self._line is None:
             self._line = Line(self.client.connection_pool)
-        scripts = [_script(name) for name, _, _ in calls]
-        rests = [(len(keys), *keys, *args) for _, keys, args in calls]
-        answers = self._line.exchange(
-            [("EVALSHA", sha, *rest) for (sha, _), rest in zip(scripts, rests, strict=True)]
-        )
+        answers = self._line.exchange([packed for packed, *_ in calls])
         new = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if new:
-            told = self._line.exchange([("EVAL", scripts[n][1], *rests[n]) for n in new])
+            commands = [("EVAL", text, len(keys), *keys, *args) for _, text, keys, args in calls]
+            told = self._line.exchange([pack(*commands[n]) for n in new])
             for number, answer in zip(new, told, strict=True):
                 answers[number] = answer
         return answers
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Tell whether `run_durably` has a replica confirm each write."""
+        return self._has_sentinels
+
+    def run_in_one(self, script: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """Run one of our scripts for several keys and arguments, in one transaction.
+
+        What Redis lacks, such as memory, it lacks for all of them, so that none overtakes an
+        earlier one that failed. Where it refuses one of them, the answer to that is the error.
+        """
+        sha, text = _script(script)
+        heads = [("EVAL", text), *[("EVALSHA", sha)] * (len(calls) - 1)]  # it may not know it yet
+        commands = [
+            pack(*head, len(keys), *keys, *args)
+            for head, (keys, args) in zip(heads, calls, strict=True)
+        ]
+        with borrowed(self.client.connection_pool) as connection:
+            *_, answers = exchange(connection, [pack("MULTI"), *commands, pack("EXEC")])
+        if isinstance(answers, RedisError):
+            raise answers
+        return list(answers)
 
     def slow(self, answer: float) -> Connection:
         """Give a connection to the same Redis that waits longer: for blocking commands."""

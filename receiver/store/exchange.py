@@ -10,10 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hiredis import pack_command
 from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
-Command = Sequence[Any]
+
+def pack(*command: Any) -> bytes:
+    """Write a command as it travels. Raises redis-py's `DataError` for what cannot."""
+    try:
+        packed: bytes = pack_command(command)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise DataError(f"a command with a part that is no text ({type(error).__name__})") from None
+    return packed
 
 
 @contextmanager
@@ -31,10 +39,10 @@ def borrowed(pool: Any) -> Iterator[Any]:
         pool.release(connection)
 
 
-def exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+def exchange(connection: Any, packed: Sequence[bytes]) -> list[Any]:
     """Send commands at once and read all answers; an answer may be an error of Redis'."""
-    connection.send_packed_command(connection.pack_commands(commands))
-    return [_answer(connection) for _ in commands]
+    connection.send_packed_command([b"".join(packed)])
+    return [_answer(connection) for _ in packed]
 
 
 class Line:
@@ -44,14 +52,14 @@ class Line:
         self._pool = pool
         self._connection: Any = None
 
-    def exchange(self, commands: Sequence[Command]) -> list[Any]:
+    def exchange(self, packed: Sequence[bytes]) -> list[Any]:
         """Do as `exchange` does, on a new connection where Redis has ended the old one."""
         if self._connection is not None and not _is_fit(self._connection):
             self._hang_up()
         if self._connection is None:
             self._connection = self._pool.get_connection()
         try:
-            return exchange(self._connection, commands)
+            return exchange(self._connection, packed)
         except BaseException:
             self._hang_up()  # an answer may still be on its way
             raise

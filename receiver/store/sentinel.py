@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from ..settings import SENTINEL_URL
-from .exchange import borrowed, exchange
+from .exchange import borrowed, exchange, pack
 
 SENTINEL_SECONDS = 0.2  # for one sentinel to be reached, and again for its answer
 SEARCH_SECONDS = 0.5  # once they are over, no further sentinel is asked
@@ -132,13 +132,13 @@ class SafeWrites:
             address = (connection.host, connection.port)
             seen, alone = self._seen
             if address != seen:
-                alone = self._look(address, *exchange(connection, [("ROLE",)]))
-            reply, told = exchange(connection, [command, ("ROLE",) if alone else _WAIT])
+                alone = self._look(address, *exchange(connection, [_ROLE]))
+            reply, told = exchange(connection, [pack(*command), _ROLE if alone else _WAIT])
             if isinstance(reply, ResponseError):
                 raise reply
             if not alone and _is_confirmed(told):
                 return reply, True
-            (role,) = (told,) if alone else exchange(connection, [("ROLE",)])
+            (role,) = (told,) if alone else exchange(connection, [_ROLE])
             if self._look(address, role):
                 return reply, self._is_master(connection, address)
             # WAIT is about the writes of its own connection
@@ -181,7 +181,7 @@ class SafeWrites:
             _log.info("event=replica_back")
 
 
-_WAIT = ("WAIT", 1, WAIT_MILLISECONDS)
+_ROLE, _WAIT = pack("ROLE"), pack("WAIT", 1, WAIT_MILLISECONDS)
 
 
 def _is_confirmed(told: Any) -> bool:
