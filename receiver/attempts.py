@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import uuid4
@@ -13,6 +13,7 @@ from .errors import RetryLater, TemporaryDeliveryError
 from .events import AnyEvent
 from .limits import time_limit
 from .routing import Handler
+from .store.journal import Note, Noted
 from .table import refill
 
 # While a handler runs: this attempt at it, and what it is an attempt at, as (event, handler).
@@ -26,12 +27,14 @@ _BACKOFF_TOTAL = 3600.0  # seconds that all retries together take, about
 class Verdict:
     """How a job ended: done, again after ``delay`` seconds, or dead for a ``reason``.
 
-    ``handler`` is whose attempt it was, for the dead letter.
+    ``handler`` is whose attempt it was, for the dead letter. ``note`` is what the record is to say
+    of it: it is written in the step in which the job ends.
     """
 
     delay: float | None = None
     reason: str | None = None
     handler: str | None = None
+    note: Note | None = None
 
 
 DONE = Verdict()
@@ -42,14 +45,19 @@ HELD = Verdict(reason="another worker has it")
 class Turn:
     """One worker's turn at a job; ``deaths``: how many workers died of it.
 
-    ``elsewhere`` tells of another worker whether it lives and has the same job in hand.
+    ``elsewhere`` tells of another worker whether it lives and has the same job in hand. ``begin``
+    says that this worker is at it, and writes what is given on the record in the same step; it is
+    asked before anything is done for the job, and nothing is done unless it gives `Noted.YES`.
     ``patience``: for how many seconds a Redis that went away is waited for, to note an outcome.
+    ``untouched``: see `Claimed`.
     """
 
     worker: str
     deaths: int
     elsewhere: Callable[[str], bool]
+    begin: Callable[[Note | None], Noted]
     patience: float = 0.0
+    untouched: Sequence[bytes | None] = ()
 
 
 def call_within(handler: Handler, event: AnyEvent) -> object:

@@ -1,7 +1,8 @@
 """The bookkeeping of jobs: claimed from RQ's queues, never lost, settled in one step.
 
-A worker moves a job from its queue into a claim list of its own and takes it out again in the same
-transaction that writes how it ended. The claims of a worker that died go back to their queue.
+A worker moves jobs from its queue into a claim list of its own, several at once where they are
+short, and takes each out again in the same transaction that writes how it ended. The claims of a
+worker that died go back to their queue; it costs only the one that had begun anything.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -18,13 +20,17 @@ from redis.exceptions import RedisError
 from . import jobs
 from .attempts import DONE, HELD, Turn, Verdict
 from .errors import without_values
+from .store.claims import Claimed, Claims, Ending, How
 from .store.connection import Connection
 from .store.faults import insist, is_ours
-from .store.queue import CHORE, ROUTE, RUN, SEND, Call, JobMaker, rq_time
+from .store.journal import Note, Noted
+from .store.queue import CHORE, ROUTE, RUN, SEND, Call, JobMaker
 
 BLOCK_SECONDS = 1.0  # how long an idle worker waits for a job before it looks at its orders
 ALIVE_SECONDS = 30  # a worker that has not been heard of for longer is dead
 
+_MOST_CLAIMED = 32
+_CLAIMED_SECONDS = 0.05  # of work: more is left to other workers
 _MAX_DUE = 500
 FORGED = "forged_jobs"  # how many were refused, in the counters of the namespace
 
@@ -66,38 +72,72 @@ class Clerk:
         self._retention = retention
         self._patience = patience
         self.queue = maker.queue(queue)
-        self._lists = f"{maker.namespace}:claims"
-        self._claims = f"{self._lists}:{self.queue}:{worker}"
+        self._claims = Claims(connection, maker, self.queue, worker, retention)
+        self._claimed: deque[Claimed] = deque()
+        self._begun: str | None = None
+        self._ended: Ending | None = None  # not written yet: see `perform`
+        self._pace = Pace()
 
     def sign_on(self) -> None:
         """Announce the claim list, so that its jobs are found if this worker dies."""
-        self._client.sadd(self._lists, self._claims)
-        self._client.sadd("rq:queues", f"rq:queue:{self.queue}")  # seen by RQ before its first job
+        self._claims.announce()
 
     def sign_off(self) -> None:
-        """Give back what is still claimed, ahead of the others."""
-        self._connection.run("orphans", [self._lists, self._maker.ledger], [self._claims])
+        """Write how the last job ended, and give back what is still claimed."""
+        self.settle()
+        self._claimed.clear()
+        self._claims.give_up()
 
-    def claim(self, *, wait: bool) -> str | None:
-        """Take the oldest job, waiting for one if told to; ``None`` where there is none."""
-        queue = f"rq:queue:{self.queue}"
-        if wait:
-            client: Any = self._waiting.client
-            found = client.blmove(queue, self._claims, BLOCK_SECONDS, "LEFT", "RIGHT")
-        else:
-            found = self._client.lmove(queue, self._claims, "LEFT", "RIGHT")
-        return found.decode("ascii") if found else None
+    def claim(self, *, wait: bool) -> Claimed | None:
+        """Take the oldest job, waiting for one if told to; ``None`` where there is none.
 
-    def perform(self, job_id: str) -> None:
-        """Run a claimed job and write how it ended; needs the app's context."""
-        begun = self._connection.run("begin", [f"rq:job:{job_id}"], [self._worker])
-        if begun is None:
-            self._settle(job_id, DONE, None)
+        Several are claimed at once, as many as were done lately in `_CLAIMED_SECONDS`.
+        """
+        job = self._next()
+        if job is not None:
+            return job
+        self.settle()
+        if wait and not self._claims.wait(self._waiting, BLOCK_SECONDS):
+            return None
+        self._claimed.extend(self._claims.take(self._pace.next()))
+        return self._next()
+
+    @property
+    def has_more(self) -> bool:
+        """Tell whether more than the job at hand is claimed."""
+        return bool(self._claimed)
+
+    def give_back_if_slow(self) -> None:
+        """Leave what is claimed to other workers if nothing was ended since this was asked last.
+
+        To be called from another thread, now and then. What is claimed meanwhile is given back as
+        well: a job is begun only if it is claimed still.
+        """
+        if self._pace.stands() and self._claimed:
+            self._claimed.clear()
+            self._claims.give_back()
+
+    def perform(self, job: Claimed) -> None:
+        """Run a claimed job; needs the app's context.
+
+        How it ended is written by the next call of `settle`, or with the beginning of the next job
+        where nothing has to be asked for that: half of an event's round trips are saved so.
+        """
+        if job.data is None:
+            self._end(job.id, DONE, None)
             return
-        data, signature, deaths = begun
-        call = self._maker.read(job_id, data or b"", signature)
-        verdict = self._refuse(job_id) if call is None else self._run(job_id, call, deaths)
-        insist(partial(self._settle, job_id, verdict, call), self._patience)
+        call = self._maker.read(job.id, job.data, job.signature)
+        verdict = self._refuse(job.id) if call is None else self._run(job, call)
+        self._end(job.id, verdict, call)
+
+    def settle(self) -> None:
+        """Write how the last job ended, if that is not written yet, whatever time it takes."""
+        if self._ended is None:
+            return
+        try:
+            insist(partial(self._claims.turn, self._ended), self._patience)
+        finally:
+            self._ended = None
 
     def release_due(self) -> int:
         """Queue the scheduled jobs whose time has come; safe to run from anywhere at once."""
@@ -106,8 +146,7 @@ class Clerk:
 
     def release_orphans(self) -> int:
         """Queue the claims of dead workers again, of all queues."""
-        keys = [self._lists, self._maker.ledger]
-        moved = cast("int", self._connection.run("orphans", keys, [""]))
+        moved = self._claims.release_orphans()
         if moved:
             _log.warning("event=orphans_released jobs=%d", moved)
         return moved
@@ -116,19 +155,60 @@ class Clerk:
     def _client(self) -> Any:
         return self._connection.client
 
-    def _run(self, job_id: str, call: Call, deaths: bytes | None) -> Verdict:
-        elsewhere = partial(self._elsewhere, job_id)
-        turn = Turn(self._worker, int(deaths or 0), elsewhere, self._patience)
+    def _next(self) -> Claimed | None:
+        try:
+            return self._claimed.popleft()
+        except IndexError:  # none is left; another thread may have given them back just now
+            return None
+
+    def _run(self, job: Claimed, call: Call) -> Verdict:
+        untouched = () if job.deaths or call.function != ROUTE else job.untouched
+        begin = partial(self._begin, job.id)
+        turn = Turn(
+            self._worker, job.deaths, self._elsewhere(job.id), begin, self._patience, untouched
+        )
         args = [call.event_id] if call.handler is None else [call.event_id, call.handler]
         try:
+            if not untouched and begin(None) is not Noted.YES:
+                return HELD
             return _FUNCTIONS[call.function](turn, *args)
         except Exception as error:
             if isinstance(error, RedisError) and not is_ours(error):
                 raise
-            crashes = self._client.hincrby(f"rq:job:{job_id}", _CRASHES, 1)
-            _log.error("event=job_crashed job=%s", job_id, exc_info=without_values(error))
+            crashes = self._client.hincrby(f"rq:job:{job.id}", _CRASHES, 1)
+            _log.error("event=job_crashed job=%s", job.id, exc_info=without_values(error))
             delay = None if crashes > _MAX_CRASHES else 2.0**crashes
             return Verdict(delay, f"crashed: {type(error).__name__}", call.handler)
+
+    def _begin(self, job_id: str, note: Note | None) -> Noted:
+        """Begin a job, and with it end the last one: the usual event's one round trip."""
+        if note is None and self._begun == job_id:
+            return Noted.YES
+        noted = self._claims.turn(self._ended, job_id, note)
+        self._ended, self._begun = None, job_id
+        return noted
+
+    def _end(self, job_id: str, verdict: Verdict, call: Call | None) -> None:
+        """Let go of a job, and of the one before it if nothing was begun since."""
+        self.settle()
+        self._ended = self._ending(job_id, verdict, call)
+        self._begun = None
+        self._pace.count()
+
+    def _ending(self, job_id: str, verdict: Verdict, call: Call | None) -> Ending:
+        now = time.time()
+        return Ending(
+            job_id=job_id,
+            how=_how(verdict),
+            event_id="" if call is None else call.event_id,
+            entry="" if call is None else call.entry(self.queue),
+            lane="" if call is None else self._maker.lane_key(call),
+            due=now + (verdict.delay or 0),
+            forgotten=now + self._retention,
+            reason=verdict.reason or "",
+            handler=verdict.handler or "",
+            note=verdict.note,
+        )
 
     def _refuse(self, job_id: str) -> Verdict:
         """Turn away a job that nobody with our secret keys has signed for its very id."""
@@ -140,37 +220,47 @@ class Clerk:
         )
         return Verdict(reason="forged: not signed with our secret keys")
 
-    def _elsewhere(self, job_id: str, worker: str) -> bool:
-        """Tell whether another worker lives and has this job in hand."""
-        if worker == self._worker:
-            return False
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.exists(f"rq:worker:{worker}")
-            pipeline.lpos(f"{self._lists}:{self.queue}:{worker}", job_id)
-            alive, place = pipeline.execute()
-        return bool(alive) and place is not None
-
-    def _settle(self, job_id: str, verdict: Verdict, call: Call | None) -> None:
-        """Let go of a job and write how it ended, in one step; harmless where that was done."""
-        now = time.time()
-        ended = {"status": "failed", "ended_at": rq_time(), "exc_info": verdict.reason or ""}
-        if verdict.handler is not None:
-            ended["handler"] = verdict.handler
-        event_id = "" if call is None else call.event_id
-        keys = [self._claims, f"rq:job:{job_id}", self._maker.ledger]
-        keys += [f"rq:scheduled:{self.queue}", f"rq:failed:{self.queue}"]
-        keys += [f"{self._maker.namespace}:event:{event_id}"]
-        args: list[Any] = [job_id, _how(verdict), "" if call is None else call.entry(self.queue)]
-        args.append("" if call is None else self._maker.lane_key(call))
-        args += [now + (verdict.delay or 0), self._retention, now + self._retention]
-        for name, value in ended.items():
-            args += [name, value]
-        self._connection.run("settle", keys, args)
+    def _elsewhere(self, job_id: str) -> Callable[[str], bool]:
+        """Give what tells whether another worker lives and has this job in hand."""
+        return lambda worker: worker != self._worker and self._claims.is_held_by(worker, job_id)
 
 
-def _how(verdict: Verdict) -> str:
-    if verdict == HELD:
+class Pace:
+    """How fast a worker gets on, and so how many jobs it claims at once.
+
+    A slow handler must not hold back what another worker could begin: only what was done lately in
+    `_CLAIMED_SECONDS` is claimed, one job at first.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._done = 0
+        self._looked_at: int | None = None
+        self._total = 0
+
+    def count(self) -> None:
+        """Count a job that ended."""
+        self._done += 1
+        self._total += 1
+
+    def next(self) -> int:
+        """Give how many jobs to claim now."""
+        now = self._clock()
+        fitting = self._done * _CLAIMED_SECONDS / max(now - self._since, 1e-6)
+        most = max(1, min(_MOST_CLAIMED, 2 * self._done, int(fitting)))
+        self._since, self._done = now, 0
+        return most
+
+    def stands(self) -> bool:
+        """Tell whether nothing ended since this was asked last."""
+        before, self._looked_at = self._looked_at, self._total
+        return before == self._total
+
+
+def _how(verdict: Verdict) -> How:
+    if verdict is HELD:
         return "held"
     if verdict.delay is not None:
         return "later"
-    return "done" if verdict == DONE else "dead"
+    return "done" if verdict.reason is None else "dead"

@@ -32,6 +32,23 @@ class Dispatch:
     journal: Journal
     heard: Callable[[AnyEvent], None]
 
+    def plain_matches(self, event: AnyEvent) -> list[Match]:
+        """Give what `matches` would where that writes nothing and tries no user's pattern.
+
+        None are given for all other events: their job has to begin first.
+        """
+        if isinstance(event, DeliveryReport) and event.status is Status.BLOCKED:
+            return []
+        if isinstance(event, InboundMessage) and (
+            event.sender is None
+            or self.table.runs_patterns
+            or self.table.expects
+            or self.consent.asked(event.text) is not None
+        ):
+            return []
+        self.heard(event)
+        return self.table.match(event)
+
     def matches(self, event: AnyEvent, guard: Guard, *, late: bool = False) -> list[Match]:
         """Give the handlers that take an event, the one that answers first; see `Table.match`.
 

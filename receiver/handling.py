@@ -21,7 +21,17 @@ from .limits import TimeUp
 from .outbox import Outbox
 from .routing import Handler
 from .store.faults import insist
-from .store.journal import HANDLER, REPLY, Journal, Noted, Record, now_iso
+from .store.journal import (
+    HANDLER,
+    REPLY,
+    Guarded,
+    Journal,
+    Note,
+    Noted,
+    Record,
+    field_json,
+    now_iso,
+)
 from .store.queue import Job, JobMaker
 
 _log = logging.getLogger(__name__)
@@ -46,8 +56,11 @@ class Handling:
     retries: int
 
     def attempt(self, record: Record, handler: Handler, turn: Turn) -> Verdict:
-        """Run a handler once, and note how it went; its reply is drafted in the same step."""
-        event_id, name = record.event.id, handler.name
+        """Run a handler once, and say how it went; its reply is drafted in the step that notes it.
+
+        Whether the record still says what was read of it shows in the step that begins the job.
+        """
+        event, name = record.event, handler.name
         known = record.handlers.get(name, {})
         if known.get("state") in _CLOSED:
             return DONE
@@ -58,21 +71,21 @@ class Handling:
         attempts = int(known.get("attempts", 0)) + (not interrupted)
         running = {"state": _RUNNING, "attempts": attempts, "at": now_iso(), "by": turn.worker}
         running |= _kept(known, turn)
-        noted = self.journal.note(event_id, HANDLER + name, running, after=known)
-        if noted is Noted.GONE:
-            return gone(event_id)
-        if noted is Noted.OVERTAKEN:
-            return HELD
-        event = record.event
+        before = field_json(known) if known else ""
+        begun = Note(event.id, HANDLER + name, field_json(running), before)
+        noted = turn.begin(begun)
+        if noted is not Noted.YES:
+            return gone(event.id) if noted is Noted.GONE else HELD
         if record.replay or known.get("replay"):
             event = replace(event, replay=True)
         started = time.monotonic()
         try:
             answer = call_within(handler, event)
         except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
-            return self._failed(event, handler, running, error, turn)
-        seconds = round(time.monotonic() - started, 3)
-        return self._succeeded(event, handler, {**running, "seconds": seconds}, answer, turn)
+            return self._failed(event, handler, running, error, begun)
+        running["seconds"] = round(time.monotonic() - started, 3)
+        replies = self._replies(event, handler, answer, turn)
+        return _returned(handler, running, answer, begun, replies)
 
     def poison(self, record: Record, name: str, deaths: int) -> Verdict:
         """End an event that kills one worker after another: a dead letter, to be looked at."""
@@ -99,32 +112,21 @@ class Handling:
     def _most_attempts(self, handler: Handler) -> int:
         return 1 + (self.retries if handler.retries is None else handler.retries)
 
-    def _succeeded(
-        self,
-        event: AnyEvent,
-        handler: Handler,
-        running: Mapping[str, Any],
-        answer: object,
-        turn: Turn,
-    ) -> Verdict:
-        name = handler.name
-        outcome = {**running, "state": "done", "at": now_iso()}
-        if answer is not None and handler.replies and not isinstance(answer, str):
-            kind = type(answer).__name__
-            outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
-        guarded: list[tuple[str, Mapping[str, Any], Job]] = []
-        if handler.replies and isinstance(answer, str):
-            draft = self.outbox.draft(event, answer)
-            if draft is not None and draft.state == "queued":
-                job = self.jobs.send(event.id, name)
-                guarded.append((REPLY + name, draft.as_field(), job))
-            elif draft is not None:
-                self._insist(turn, event.id, REPLY + name, draft.as_field(), once=True)
-        self._insist(turn, event.id, HANDLER + name, outcome, guarded=guarded)
-        _log.info("event=%s handler=%s outcome=%s", event.id, name, outcome["state"])
-        if outcome["state"] == "done":
-            return DONE
-        return Verdict(reason=str(outcome["reason"]), handler=name)
+    def _replies(
+        self, event: AnyEvent, handler: Handler, answer: object, turn: Turn
+    ) -> Sequence[Guarded]:
+        """Draft the reply to an event, with the job that sends it."""
+        if not handler.replies or not isinstance(answer, str):
+            return ()
+        draft = self.outbox.draft(event, answer)
+        if draft is None:
+            return ()
+        name = REPLY + handler.name
+        if draft.state != "queued":
+            note = partial(self.journal.note, event.id, name, draft.as_field(), once=True)
+            insist(note, turn.patience)
+            return ()
+        return [(name, draft.as_field(), self.jobs.send(event.id, handler.name))]
 
     def _failed(
         self,
@@ -132,9 +134,9 @@ class Handling:
         handler: Handler,
         running: Mapping[str, Any],
         error: BaseException,
-        turn: Turn,
+        begun: Note,
     ) -> Verdict:
-        """Note a failed attempt: retried alone, or dead when given up or out of retries."""
+        """Judge a failed attempt: retried alone, or dead when given up or out of retries."""
         attempt, most = int(running["attempts"]), self._most_attempts(handler)
         dead = isinstance(error, GiveUp | PermanentDeliveryError) or attempt >= most
         delay = None if dead else delay_before_next(attempt, most - 1, error)
@@ -148,7 +150,6 @@ class Handling:
         }
         if delay is not None:
             outcome["next_in"] = round(delay, 1)
-        self._insist(turn, event.id, HANDLER + handler.name, outcome)
         _log.warning(
             "event=%s handler=%s outcome=%s attempt=%d error=%s",
             event.id,
@@ -158,11 +159,27 @@ class Handling:
             type(error).__name__,
             exc_info=None if isinstance(error, GiveUp | RetryLater) else without_values(error),
         )
-        return Verdict(delay, f"{handler.name}: {type(error).__name__}", handler.name)
+        reason = f"{handler.name}: {type(error).__name__}"
+        return Verdict(delay, reason, handler.name, begun.followed_by(outcome))
 
-    def _insist(self, turn: Turn, *what: Any, **how: Any) -> Noted:
-        """Note what a handler has done: only we know it, so a Redis that is away is waited for."""
-        return insist(partial(self.journal.note, *what, **how), turn.patience)
+
+def _returned(
+    handler: Handler,
+    running: Mapping[str, Any],
+    answer: object,
+    begun: Note,
+    replies: Sequence[Guarded],
+) -> Verdict:
+    """Judge an attempt by what the handler returned."""
+    outcome = {**running, "state": "done", "at": now_iso()}
+    if answer is not None and handler.replies and not isinstance(answer, str):
+        kind = type(answer).__name__
+        outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
+    _log.info("event=%s handler=%s outcome=%s", begun.event_id, handler.name, outcome["state"])
+    note = begun.followed_by(outcome, replies)
+    if outcome["state"] == "done":
+        return Verdict(note=note)
+    return Verdict(reason=str(outcome["reason"]), handler=handler.name, note=note)
 
 
 def _kept(known: Mapping[str, Any], turn: Turn) -> dict[str, Any]:

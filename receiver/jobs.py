@@ -30,7 +30,7 @@ from .limits import TimeUp, time_limit
 from .outbox import Draft, Outbox
 from .plugins import Loaded
 from .routing import Handler
-from .store.journal import HANDLER, ROUTED, Journal, Record, now_iso
+from .store.journal import HANDLER, ROUTED, Journal, Noted, Record, now_iso
 from .store.queue import Job, JobMaker
 from .table import Match
 
@@ -83,10 +83,23 @@ class Desk:
     handling: Handling
 
     def route(self, turn: Turn, event_id: str) -> Verdict:
-        """See `jobs.route`."""
-        record = self.journal.load(event_id)
-        if record is None:
-            return gone(event_id)
+        """See `jobs.route`.
+
+        The usual event was read as its job was claimed, and the job begins as its handler does:
+        that saves three round trips of four.
+        """
+        if turn.untouched:
+            record = self.journal.untouched(turn.untouched)
+            alone = self._alone(record.event, self.dispatch.plain_matches(record.event))
+            if alone is not None:
+                return self.handling.attempt(record, alone.handler, turn)
+        if turn.begin(None) is not Noted.YES:
+            return HELD
+        loaded = self.journal.load(event_id)
+        return gone(event_id) if loaded is None else self._route_begun(loaded, turn)
+
+    def _route_begun(self, record: Record, turn: Turn) -> Verdict:
+        """Go on with an event where an earlier job left off, or find its handlers."""
         begun = _begun(record)
         if turn.deaths >= _MOST_DEATHS and _open(record, begun):
             return self.handling.poison(record, begun or ROUTING, turn.deaths)
@@ -102,9 +115,8 @@ class Desk:
         watching = [match for match in matches if not match.handler.replies]
         if self.loaded.failures and len(watching) == len(matches):
             return self._wait_for_plugin(record, [match.handler.name for match in watching])
-        alone = len(matches) == 1 and (matches != watching or event.kind != "message")
         # after a pattern that took too long, a retry must not come by here again
-        if alone and not stuck and not record.handlers:
+        if self._alone(event, matches) and not stuck and not record.handlers:
             return self.handling.attempt(self._fresh(record, matches), matches[0].handler, turn)
         names = [match.handler.name for match in matches]
         winner = next((match.handler.name for match in matches if match.handler.replies), None)
@@ -117,6 +129,14 @@ class Desk:
         if winner is None:
             return DONE
         return self._attempt(self._fresh(record, matches), winner, turn)
+
+    def _alone(self, event: AnyEvent, matches: Sequence[Match]) -> Match | None:
+        """Give the one handler that a routing job runs itself, where there is but one."""
+        if len(matches) != 1:
+            return None
+        watches = not matches[0].handler.replies
+        is_for_later = watches and (event.kind == "message" or self.loaded.failures)
+        return None if is_for_later else matches[0]
 
     def _fresh(self, record: Record, matches: Sequence[Match]) -> Record:
         """Give the record with what was learned of its event on the way."""

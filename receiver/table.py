@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .consent import Asked
 from .events import Alarm, AnyEvent, DeliveryReport, InboundMessage, Status
@@ -38,10 +39,15 @@ class Table:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
 
-    @property
+    @cached_property
     def expects(self) -> bool:
         """Tell whether any handler takes part in conversations."""
         return any(handler.kind == "expects" for handler in self)
+
+    @cached_property
+    def runs_patterns(self) -> bool:
+        """Tell whether finding an event's handlers runs what users wrote: their patterns."""
+        return any(handler.pattern is not None for handler in self)
 
     def get(self, name: str) -> Handler | None:
         """Give the handler of that name."""

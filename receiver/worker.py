@@ -10,7 +10,9 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 from flask import Flask, current_app
@@ -20,12 +22,14 @@ from rq.worker import BaseWorker, WorkerStatus
 
 from .clerk import ALIVE_SECONDS, Clerk
 from .errors import without_values
+from .store.claims import Claimed
 from .store.connection import Connection
 from .store.queue import QUEUES, JobMaker
 from .sweeper import Sweeper
 
 HEARTBEAT_SECONDS = 5.0
 
+_LOOK_SECONDS = 0.1  # how long a job may take before what is claimed behind it is given back
 _REDIS_PAUSE = 1.0
 
 _log = logging.getLogger(__name__)
@@ -49,8 +53,10 @@ class Worker:
         self._chores = parts.chores
         self._registry = parts.connection.slow(ALIVE_SECONDS / 3)  # RQ changes its time-outs
         self._rq: BaseWorker | None = None
+        self._shown: WorkerStatus | None = None
+        self._busy = False
         self._stopping = threading.Event()
-        self._parent = os.getppid()
+        self._parent: int | None = None
 
     def stop(self, *_: object) -> None:
         """Finish the job at hand, then return from `work`; a signal handler, too."""
@@ -59,20 +65,9 @@ class Worker:
     def work(self) -> None:
         """Work until told to stop; an absent Redis is waited for."""
         self._load_handlers()
-        pulse = threading.Thread(target=self._beat, daemon=True)
-        pulse.start()
-        told = False
-        while not self._stopping.is_set():
-            try:
-                self._sign_on()
-                told = False
-                self._work_on(self._clerks[0])
-            except RedisError as error:
-                if not told:  # once, and not each second
-                    name = type(error).__name__
-                    _log.error("event=redis_away worker=%s error=%s", self.name, name)
-                told = True
-                self._stopping.wait(_REDIS_PAUSE)
+        self._parent = os.getppid()
+        with self._pulse():
+            self._work_until_stopped()
         self._sign_off()
 
     def burst(self) -> int:
@@ -86,37 +81,50 @@ class Worker:
                 clerk.release_due()
             self._sweeper.sweep()
             self._chores.queue_polls()
-            while not self._stopping.is_set() and (ran := sum(map(self._once, self._clerks))):
-                done += ran
+            with self._pulse():
+                while not self._stopping.is_set() and (ran := sum(map(self._once, self._clerks))):
+                    done += ran
         finally:
             self._sign_off()
         return done
 
-    def _work_on(self, clerk: Clerk) -> None:
-        idle = False
+    def _work_until_stopped(self) -> None:
+        told = False
         while not self._stopping.is_set():
-            job_id = clerk.claim(wait=idle)
-            if job_id is None:
-                if not idle:
-                    self._show(WorkerStatus.IDLE)
-                idle = True
-                continue
-            if idle:
-                self._show(WorkerStatus.BUSY)
-                idle = False
-            self._perform(clerk, job_id)
+            try:
+                self._sign_on()
+                told = False
+                self._work_on(self._clerks[0])
+            except RedisError as error:
+                if not told:  # once, and not each second
+                    name = type(error).__name__
+                    _log.error("event=redis_away worker=%s error=%s", self.name, name)
+                told = True
+                self._stopping.wait(_REDIS_PAUSE)
+
+    def _work_on(self, clerk: Clerk) -> None:
+        while not self._stopping.is_set():
+            job = clerk.claim(wait=not self._busy)
+            self._busy = job is not None
+            if job is not None:
+                self._perform(clerk, job)
 
     def _once(self, clerk: Clerk) -> int:
-        job_id = clerk.claim(wait=False)
-        if job_id is None:
-            return 0
-        self._perform(clerk, job_id)
-        return 1
+        """Run what a clerk claims at once."""
+        done = 0
+        while not self._stopping.is_set() and (job := clerk.claim(wait=False)) is not None:
+            self._busy = True
+            self._perform(clerk, job)
+            done += 1
+            if not clerk.has_more:
+                break
+        clerk.settle()
+        return done
 
-    def _perform(self, clerk: Clerk, job_id: str) -> None:
+    def _perform(self, clerk: Clerk, job: Claimed) -> None:
         """Run a job in a context of its own: sessions and the like end with it."""
         with self._app.app_context():
-            clerk.perform(job_id)
+            clerk.perform(job)
 
     def _load_handlers(self) -> None:
         """Load the handlers before the first job; a broken plugin is reported, not fatal."""
@@ -137,6 +145,7 @@ class Worker:
         client.delete(self._rq.key)
         self._rq.register_birth()  # type: ignore[no-untyped-call]
         self._rq.heartbeat(ALIVE_SECONDS)
+        self._shown = None
         for clerk in self._clerks:
             clerk.sign_on()
 
@@ -149,23 +158,48 @@ class Worker:
         except RedisError as error:
             _log.warning("event=sign_off_failed error=%s", type(error).__name__)
 
-    def _show(self, state: WorkerStatus) -> None:
-        if self._rq is not None:
-            self._rq.set_state(state)
+    @contextmanager
+    def _pulse(self) -> Iterator[None]:
+        """Have a thread beside the block that shows life, and lets no job wait for a slow one."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._beat, args=[ended], daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
-    def _beat(self) -> None:
-        """Stay alive for the others, and stop if the supervisor is gone."""
-        while not self._stopping.wait(HEARTBEAT_SECONDS):
-            if os.getppid() != self._parent:
-                self.stop()
+    def _beat(self, ended: threading.Event) -> None:
+        """Look now and then at how the work goes; stay alive for the others meanwhile."""
+        due = time.monotonic() + HEARTBEAT_SECONDS
+        while not ended.wait(_LOOK_SECONDS):
             try:
-                self._show_life()
+                self._look()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + HEARTBEAT_SECONDS
+                    self._show_life()
             except RedisError:
                 continue
             except Exception as error:  # noqa: BLE001 - the top of the thread, which must go on
                 _log.error("event=heartbeat_failed", exc_info=without_values(error))
 
+    def _look(self) -> None:
+        """Give back what waits behind a slow job, and say whether we work.
+
+        It is said from here, and not as each job begins and ends: that would be two round trips.
+        """
+        for clerk in self._clerks:
+            clerk.give_back_if_slow()
+        state = WorkerStatus.BUSY if self._busy else WorkerStatus.IDLE
+        if self._rq is not None and self._shown != state:
+            self._rq.set_state(state)
+            self._shown = state
+
     def _show_life(self) -> None:
+        """Stay alive for the others, and stop if the supervisor is gone."""
+        if self._parent not in (None, os.getppid()):
+            self.stop()
         key = f"rq:worker:{self.name}"
         with self._connection.client.pipeline() as pipeline:
             pipeline.expire(key, ALIVE_SECONDS)
@@ -186,8 +220,8 @@ def drain(connection: Connection, maker: JobMaker, retention: int) -> None:
     while found:
         found = False
         for clerk in clerks:
-            job_id = clerk.claim(wait=False)
-            if job_id is not None:
+            job = clerk.claim(wait=False)
+            if job is not None:
                 found = True
                 with app.app_context():
-                    clerk.perform(job_id)
+                    clerk.perform(job)

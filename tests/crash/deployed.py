@@ -39,7 +39,9 @@ class Deployed:
         self.folder = Path(tempfile.mkdtemp(prefix="rcv"))
         self.api = api
         self._server = server
-        self.redis: Any = Redis.from_url(redis_url, decode_responses=True)
+        self.redis: Any = Redis.from_url(
+            redis_url, decode_responses=True, encoding_errors="replace"
+        )
         self.spool = Spool(self.folder / "spool")
         self.web = Web(self.folder, 0, "granian", {})
         accounts = {

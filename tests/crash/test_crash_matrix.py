@@ -22,11 +22,10 @@ from wire import FakeApi
 RUN = "receiver.store.connection:Connection.run"
 RUN_DURABLY = "receiver.store.connection:Connection.run_durably"
 TRANSACT = "receiver.store.spool_file:_transact"
-TAKE = "receiver.intake:Intake.take_from_spool"
+TAKE = "receiver.intake:Intake.take_page"
 PERFORM = "receiver.clerk:Clerk.perform"
 HANDLER = "receiver.handling:call_within"
 WORK = "crash_shop:do_the_work"
-SETTLE = "receiver.clerk:Clerk._settle"
 CALL = "receiver.outbox:deliver"
 ANSWER = "httpcore._backends.sync:SyncStream.read"
 TICK = "receiver.supervisor:Supervisor._tick"
@@ -71,7 +70,7 @@ def worker(function: str, when: Any, only: str = "any", again: int = 0) -> Row:
 
 def retrying(when: Any) -> Row:
     """Make a row in which a worker dies around the scheduling of a retry."""
-    step = Step(function=SETTLE, when=when, call=4, only="settles for later")
+    step = Step(function=RUN, when=when, call=4, only="settles for later")
     return Row(story=stories.worker_dies, step=step)
 
 
@@ -105,16 +104,23 @@ ROWS = {
     ),
     "web: in the drain, between Redis and the spool": Row(
         story=stories.web_dies_when_redis_is_back,
-        step=Step(function=TAKE, when="after", call=10),
+        step=Step(function=TAKE, when="after", call=1),
         own_redis=True,
     ),
-    "worker: right after the claim": worker(PERFORM, "before"),
-    "worker: after it began the job": worker(RUN, "after", "begin"),
+    "worker: right after the claim": worker(RUN, "after", "claims"),
+    "worker: between two jobs that it claimed": Row(
+        story=stories.worker_dies,
+        step=Step(function=PERFORM, when="before", call=20, most=2),
+        again=(0, 2),  # of the job before, whose outcome goes with the beginning of this one
+    ),
+    "worker: after it began the job": worker(RUN, "after", "begins"),
     "worker: right before the handler": worker(HANDLER, "before"),
     "worker: in the handler": worker(WORK, "before", again=2),
     "worker: after the handler, before its outcome is noted": worker(HANDLER, "after", again=2),
-    "worker: after the outcome, before the job is settled": worker(SETTLE, "before"),
-    "worker: after the job is settled": worker(SETTLE, "after"),
+    "worker: before the outcome is noted and the job settled": worker(
+        RUN, "before", "settles", again=2
+    ),
+    "worker: after the outcome is noted and the job settled": worker(RUN, "after", "settles"),
     "worker: before a retry is scheduled": retrying("before"),
     "worker: after a retry is scheduled": retrying("after"),
     "sender: right before the provider is called": sending(CALL, "before"),
@@ -152,10 +158,9 @@ ROWS = {
     "Redis: after the accept script, before its answer": redis(RUN_DURABLY, "unanswered", "accept"),
     "Redis: after the accept script, before the ack": redis(RUN_DURABLY, "after", "accept"),
     "Redis: after a handler, before its outcome is noted": redis(HANDLER, "after"),
-    "Redis: after an outcome is noted, before its answer": redis(RUN, "unanswered", "an outcome"),
-    "Redis: after a job is settled, before its answer": redis(SETTLE, "unanswered"),
+    "Redis: after a job is settled, before its answer": redis(RUN, "unanswered", "settles"),
     "Redis: after a retry is scheduled, before its answer": redis(
-        SETTLE, "unanswered", "settles for later", call=4
+        RUN, "unanswered", "settles for later", call=4
     ),
     "Redis: after a send is noted, before its answer": redis(
         RUN, "unanswered", "a reply is on its way"

@@ -77,6 +77,16 @@ def _script(name: str) -> Callable[[tuple[Any, ...], Any], bool]:
     return lambda args, _: args[1] == name
 
 
+def _turn(place: int, *words: str) -> Callable[[tuple[Any, ...], Any], bool]:
+    """Count the turns of a worker in which this argument of the script is there, or is a word."""
+
+    def told(args: tuple[Any, ...], _: Any) -> bool:
+        given = args[3][place : place + 1] if args[1] == "turn" else []
+        return given != [] and (given[0] in words if words else given[0] != "")
+
+    return told
+
+
 def _notes(field: str, words: str) -> Callable[[tuple[Any, ...], Any], bool]:
     def told(args: tuple[Any, ...], _: Any) -> bool:
         return args[1] == "note" and args[3][0].startswith(field) and words in args[3][1]
@@ -93,12 +103,13 @@ def _something_is_due(args: tuple[Any, ...], _: Any) -> bool:
 CALLS: Mapping[str, Callable[[tuple[Any, ...], Any], bool]] = {
     "any": lambda args, _: True,
     "accept": _script("accept"),
-    "begin": _script("begin"),
+    "begins": _turn(3),
     "revive": _script("revive"),
     "sweep": _script("sweep"),
     "a reply is on its way": _notes("reply:", '"state":"sending"'),
-    "an outcome": _notes("handler:", '"state":"done"'),
-    "settles for later": lambda args, _: args[2].delay is not None,
+    "settles": _turn(9, "done"),
+    "settles for later": _turn(9, "later"),
+    "claims": _script("claim"),
     "keeps a callback": lambda args, _: "_commit" in args[1].__qualname__,
     "something is due": _something_is_due,
     "queued what was due": lambda args, moved: args[1] == "due" and moved > 0,
