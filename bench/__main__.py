@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import acks, backlog, handling, latency, spooling, starting
-from .machine import facts
+from .machine import command_of, facts
+from .page import blocks_of, rewrite
 from .plan import QUICK, WHOLE, Plan
 from .programs import BenchError, need
 from .rows import ROWS
@@ -45,7 +46,14 @@ def options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="of each run")
     parser.add_argument("--repeats", type=int, help="of each run")
     parser.add_argument("--waiting", type=int, help="events of the backlog")
-    return parser.parse_args(given)
+    parser.add_argument(
+        "--readme", type=Path, metavar="PAGE", help="write the table into its block"
+    )
+    parser.add_argument("--from", type=Path, metavar="FILE", dest="source", help="report to write")
+    chosen = parser.parse_args(given)
+    if (chosen.readme is None) != (chosen.source is None):
+        parser.error("--readme PAGE and --from FILE go together: nothing is measured then")
+    return chosen
 
 
 def planned(chosen: argparse.Namespace) -> Plan:
@@ -64,7 +72,8 @@ def run(plan: Plan, names: Sequence[str], path: Path | None) -> bool:
     A row that cannot be measured is told, and the others are measured all the same.
     """
     need("wrk", "wrk")
-    known, measured = facts(plan, redis_server()), dict[str, list[Line]]()
+    known = facts(plan, redis_server(), command_of("bench", sys.argv[1:]))
+    measured = dict[str, list[Line]]()
     wanted = [row for row in ROWS if row.name in names]
     for row in wanted:
         began = time.monotonic()
@@ -87,6 +96,9 @@ def main() -> int:
     chosen = options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever ends us ends what we started
     try:
+        if chosen.readme is not None:
+            rewrite(chosen.readme, blocks_of(json.loads(chosen.source.read_text())))
+            return 0
         return 0 if run(planned(chosen), chosen.only or list(MEASURES), chosen.json) else 1
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -25,19 +28,45 @@ _THEIRS = {
 }
 
 
-def facts(plan: Plan, redis_server: str) -> dict[str, str]:
-    """Give what somebody must know to judge the figures, in the order of telling."""
+# The options that name a file or a folder of whoever measures: nobody else's business.
+_PATHS = ("--json", "--plot", "--page", "--readme", "--from")
+
+
+def facts(plan: Plan, redis_server: str, command: str, peers: bool = True) -> dict[str, str]:
+    """Give what somebody must know to judge the figures, in the order of telling.
+
+    ``peers``: also the versions of what was measured beside us.
+    """
     return {
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "command": command,
         "machine": f"{os.cpu_count()} cores, {_memory()}, {platform.machine()}",
+        "processor": _processor(),
         "load before": "{:.2f} {:.2f} {:.2f}".format(*os.getloadavg()),
         "fsync of 4 KB": f"{_fsync_ms():.2f} ms",
         "Python": platform.python_version(),
         "Redis": _first_line(redis_server, "--version"),
         "wrk": _first_line(need("wrk", "wrk"), "--version"),
-        "versions": _versions(),
+        "versions": _versions(peers),
         "runs": f"{plan.repeats} of {plan.seconds} s each, in turns; medians",
     }
+
+
+def command_of(module: str, given: Sequence[str]) -> str:
+    """Give the command that measured, without the files that it was to write."""
+    kept, skip = ["python", "-m", module], False
+    for word in given:
+        name = word.partition("=")[0]
+        if not skip and name not in _PATHS:
+            kept.append(word)
+        skip = not skip and word in _PATHS
+    return shlex.join(kept)
+
+
+def _processor() -> str:
+    """Name the processor as the kernel does; its family where the kernel does not."""
+    named = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return " ".join(named[1].split()) if named else platform.machine()
 
 
 def _memory() -> str:
@@ -58,13 +87,15 @@ def _fsync_ms() -> float:
 
 def _first_line(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (done.stdout + done.stderr).splitlines()[0].partition(" Copyright")[0]
+    return (
+        (done.stdout + done.stderr).splitlines()[0].partition(" Copyright")[0].partition(" sha=")[0]
+    )
 
 
-def _versions() -> str:
+def _versions(peers: bool) -> str:
     known = versions(sys.executable)
     found = [f"{name} {known.get(name, '-')}" for name in _OURS]
-    for peer, names in _THEIRS.items():
+    for peer, names in _THEIRS.items() if peers else ():
         theirs = versions(python_of(peer))
         found += [f"{name} {theirs.get(name, '-')}" for name in names]
     return ", ".join(found)

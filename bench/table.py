@@ -69,6 +69,22 @@ class Line:
             "runs": {"ours": list(self.ours), "theirs": list(self.theirs)},
         }
 
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Line:
+        """Take a line out of a report."""
+        runs = entry["runs"]
+        return cls(
+            what=entry["what"],
+            unit=entry["unit"],
+            ours=runs["ours"],
+            peer=entry["peer"] or "",
+            theirs=runs["theirs"],
+            must=entry["must"],
+            goal=entry["goal"],
+            more_is_better=entry["more_is_better"],
+            absolute=bool(runs["theirs"]) and entry["of"] == "ours",
+        )
+
     def cells(self) -> list[str]:
         """Give the line as the table has it."""
         theirs = shown(median(self.theirs), self.unit) if self.theirs else ""
@@ -121,17 +137,39 @@ def report(
     return {"facts": dict(facts), "rows": found}
 
 
+def read(
+    given: Mapping[str, Any],
+) -> tuple[list[Row], dict[str, list[Line]], dict[str, str]]:
+    """Take a report apart again: its rows, the lines of those that were measured, and the facts."""
+    rows, measured = [], {}
+    for entry in given["rows"]:
+        named = {name: entry[name] for name in ("name", "figure", "must")}
+        rows.append(Row(number=entry["row"], **named))
+        if entry["lines"]:
+            measured[entry["name"]] = [Line.from_dict(line) for line in entry["lines"]]
+    return rows, measured, dict(given["facts"])
+
+
 def text(rows: Sequence[Row], measured: Mapping[str, Sequence[Line]]) -> str:
-    """Give the table of what was measured, as Markdown."""
-    table = [list(_HEAD)]
-    for row in rows:
-        lines = measured.get(row.name, ())
-        if lines:
-            table.append([f"**{row.number}. {row.figure}**", *[""] * (len(_HEAD) - 1)])
-            table += [line.cells() for line in lines]
+    """Give the table of what was measured, as Markdown whose columns stand below each other."""
+    table = cells_of([row for row in rows if measured.get(row.name)], measured)
     widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEAD))]
     drawn = [_drawn(cells, widths) for cells in table]
     return "\n".join([drawn[0], _drawn(["-" * width for width in widths], widths), *drawn[1:]])
+
+
+def cells_of(
+    rows: Sequence[Row], measured: Mapping[str, Sequence[Line]], *, wanted: bool = False
+) -> list[list[str]]:
+    """Give the table's cells, its head first; ``wanted``: with what each row must reach."""
+    table = [list(_HEAD)]
+    for row in rows:
+        title = f"**{row.number}. {row.figure}**" + (f": {row.must}" if wanted else "")
+        lines = measured.get(row.name, ())
+        last = "" if lines else "not measured"
+        table.append([title, *[""] * (len(_HEAD) - 2), last])
+        table += [line.cells() for line in lines]
+    return table
 
 
 def shown(value: float, unit: str) -> str:
