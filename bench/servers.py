@@ -24,7 +24,7 @@ OURS = "sms-receiver"
 EVENTS = "receiver:events"  # our index by time: how many events there are
 GRANIAN, GUNICORN = "granian", "gunicorn"
 
-_THREADS = "8"
+_THREADS = "16"
 _HELD = {"save": "", "appendonly": "yes", "appendfsync": "everysec"}
 # No rewriting of the file in the middle of somebody's run: it would be that one's misfortune.
 _HELD |= {"auto-aof-rewrite-percentage": "0", "port": "0", "databases": "64"}

@@ -17,7 +17,9 @@ from .deployment import Deployment
 from .errors import ConfigurationError
 from .events import Status
 from .routing import A, M, Options, R, Router, W
-from .web.webhook import webhook_blueprint
+from .web.blueprint import webhook_blueprint
+from .web.front import open_front
+from .web.webhook import Webhooks
 
 EXTENSION = "receiver"
 STANDALONE = "sms_receiver"  # the import name of the app that `standalone` makes
@@ -55,10 +57,11 @@ class Receiver:
                 "RECEIVER_PROXIES: is for the standalone app; wrap app.wsgi_app in Werkzeug's"
                 " ProxyFix"
             )
-        self.blueprint = webhook_blueprint(
-            deployment.providers, deployment.intake, settings.max_body, settings.url_prefix
-        )
+        webhooks = Webhooks(deployment.providers, deployment.intake, settings.max_body)
+        self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
         app.register_blueprint(self.blueprint)
+        if not settings.inline:  # what runs the jobs there needs the app's context
+            open_front(app, webhooks, settings.url_prefix)
         app.cli.add_command(receiver_commands)
         app.extensions[EXTENSION] = deployment
 

@@ -21,7 +21,8 @@ from receiver.providers.base import Stamp
 from receiver.providers.payload import Payload
 from receiver.providers.smsbox import SMSBox
 from receiver.security import Door
-from receiver.web.webhook import webhook_blueprint
+from receiver.web.blueprint import webhook_blueprint
+from receiver.web.webhook import Webhooks
 
 MakeApp = Callable[..., Flask]
 
@@ -103,7 +104,9 @@ def test_whatever_a_provider_says_of_a_body_fits_into_a_header(make_app: MakeApp
     settings = parts.settings.accounts["smsbox"]
     chatty = Chatty(settings, Door(settings, parts.urls))
     app = Flask("shop")
-    app.register_blueprint(webhook_blueprint({"chatty": chatty}, parts.intake, 2048, "/webhooks"))
+    app.register_blueprint(
+        webhook_blueprint(Webhooks({"chatty": chatty}, parts.intake, 2048), "/webhooks")
+    )
     answer = post(app, "/webhooks/chatty", auth=(KEY, ""))
     assert answer.get_json() == ACK
     assert "X-Injected" not in answer.headers
