@@ -18,6 +18,7 @@ from .body import stated
 from .webhook import Webhooks
 
 ENDPOINT = "receiver"  # the blueprint's name: what a login guard lets pass
+VIEW = f"{ENDPOINT}.webhook"
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 

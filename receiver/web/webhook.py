@@ -43,6 +43,11 @@ class Answer:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_body(self) -> bool:
+        """Tell whether HTTP allows this status a body."""
+        return self.status >= 200 and self.status not in (204, 304)
+
 
 class Webhooks:
     """The webhooks of one app; ``providers`` by account name, ``max_body`` in bytes."""
