@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import acks, backlog, handling, latency, spooling, starting
 from .machine import command_of, facts
-from .page import blocks_of, rewrite
+from .page import blocks_of, read_json, rewrite
 from .plan import QUICK, WHOLE, Plan
 from .programs import BenchError, need
 from .rows import ROWS
@@ -97,7 +97,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever ends us ends what we started
     try:
         if chosen.readme is not None:
-            rewrite(chosen.readme, blocks_of(json.loads(chosen.source.read_text())))
+            rewrite(chosen.readme, blocks_of(read_json(chosen.source)))
             return 0
         return 0 if run(planned(chosen), chosen.only or list(MEASURES), chosen.json) else 1
     except BenchError as error:

@@ -5,6 +5,7 @@ Nothing there is typed by hand. The text around the blocks is ours to write, and
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,14 @@ _WORDS = ("command", "beside it", "reached")  # columns that hold no figures
 def rewrite(page: Path, blocks: Mapping[str, str]) -> None:
     """Write each block of a page anew; raises `BenchError` where they are not those it has."""
     page.write_text(filled(page.read_text(), blocks))
+
+
+def read_json(path: Path) -> Any:
+    """Read a report; raises `BenchError` where there is none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: no report can be read there ({error})") from error
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:

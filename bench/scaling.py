@@ -18,7 +18,7 @@ from typing import Any
 
 from . import page_scaling, scaling_costs, scaling_curves
 from .machine import command_of, facts
-from .page import rewrite
+from .page import read_json, rewrite
 from .plan import QUICK, WHOLE, Plan
 from .plot import svg
 from .programs import BenchError, need
@@ -101,7 +101,7 @@ def main() -> int:
     names = chosen.only or list(MEASURES)
     try:
         if chosen.source is not None:
-            found, names = json.loads(chosen.source.read_text()), []
+            found, names = read_json(chosen.source), []
         else:
             command = command_of("bench.scaling", sys.argv[1:])
             found = measure(planned(chosen), names, command, chosen.json)
