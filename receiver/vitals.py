@@ -186,10 +186,10 @@ def _contents(client: Any, parts: Any) -> Iterator[Finding]:
         yield Finding(
             what=f"jobs: {forged} were refused, since our secret keys did not sign them",
             ok=False,
-            mend="While you upgrade: end the older workers everywhere; nothing is lost. Else give web"
-            " and workers the same secret keys, then failed retry --reason forged. If they had:"
-            " somebody else writes to this Redis. Set a password, and failed drop --reason forged:"
-            " events of ours are queued again by themselves.",
+            mend="While you upgrade: end the older workers everywhere; nothing is lost. Else give"
+            " web and workers the same secret keys, then failed retry --reason forged. If they"
+            " had: somebody else writes to this Redis. Set a password, and failed drop --reason"
+            " forged: events of ours are queued again by themselves.",
         )
     dead, unread = len(parts.deadletters), len(parts.quarantine)
     yield Finding(what=f"dead letters: {dead}" + (", see failed list" if dead else ""), ok=True)
