@@ -205,6 +205,8 @@ class Worker:
             pipeline.expire(key, ALIVE_SECONDS)
             pipeline.sismember("rq:workers", key)
             known = all(pipeline.execute())
+        for clerk in self._clerks:
+            clerk.sign_on()  # whoever took us for dead, while we were stopped, forgot our claims
         if not known:  # Redis has no memory of us: nobody must take us for dead
             self._show_up()
 

@@ -104,9 +104,8 @@ def test_whatever_a_provider_says_of_a_body_fits_into_a_header(make_app: MakeApp
     settings = parts.settings.accounts["smsbox"]
     chatty = Chatty(settings, Door(settings, parts.urls))
     app = Flask("shop")
-    app.register_blueprint(
-        webhook_blueprint(Webhooks({"chatty": chatty}, parts.intake, 2048), "/webhooks")
-    )
+    webhooks = Webhooks({"chatty": chatty}, parts.intake, 2048)
+    app.register_blueprint(webhook_blueprint(webhooks, "/webhooks"))
     answer = post(app, "/webhooks/chatty", auth=(KEY, ""))
     assert answer.get_json() == ACK
     assert "X-Injected" not in answer.headers
@@ -174,14 +173,6 @@ def test_key_in_restricts_the_key_to_one_place(make_app: MakeApp, place: str) ->
             assert post(app, **request(KEY)).get_json() == ACK
         else:
             assert_refused(post(app, **request(KEY)))
-
-
-@pytest.mark.parametrize("name", ["API_KEY", "Api_Key"])
-def test_the_name_of_a_key_in_the_body_is_read_in_any_case(make_app: MakeApp, name: str) -> None:
-    app = make_app(ACCOUNTS=account())
-    body = json.dumps({name: KEY, **MESSAGE}, ensure_ascii=False)
-    assert post(app, data=body.encode()).get_json() == ACK
-    assert_refused(post(app, data=body.replace(name, f"{name}s").encode()))
 
 
 def test_a_text_that_quotes_a_key_lets_nobody_in(make_app: MakeApp) -> None:

@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,22 +159,6 @@ def test_a_refused_parcel_stays_and_lets_the_others_pass(spool: Spool) -> None:
     assert spool.drain(take) == 1
     assert offered[3:] == [b"bad", b"3"]
     assert drained(spool) == [b"bad"]
-
-
-def test_what_is_taken_by_pages_is_given_until_it_is_answered_for(spool: Spool) -> None:
-    fill(spool, *(b"%d" % number for number in range(150)))
-    given: list[list[bytes]] = []
-
-    def take(parcels: Sequence[bytes]) -> Sequence[bool]:
-        given.append(list(parcels))
-        if len(given) == 5:
-            raise ConnectionError("Redis went away again")
-        return [parcel != b"7" for parcel in parcels[:40]]
-
-    with pytest.raises(ConnectionError, match="went away again"):
-        spool.drain_by_pages(take)
-    assert [page[0] for page in given] == [b"0", b"40", b"80", b"100", b"140"]
-    assert drained(spool) == [b"7", *(b"%d" % number for number in range(140, 150))]
 
 
 def test_what_a_taker_raises_leaves_that_parcel_and_all_behind_it(spool: Spool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from redis.exceptions import ResponseError
 from relay import Relay
 from servers import own_valkey, url_of
 from support import KEYS, message, report
+from test_spool import drained, fill
 
 from receiver import InboundMessage, Receiver
+from receiver.store.spool import Spool
 from receiver.store.spool_lock import try_lock, unlock
 
 MakeApp = Callable[..., Flask]
@@ -208,3 +210,21 @@ def test_a_full_redis_takes_none_of_them_and_later_all_in_order(
         run_jobs(app)
         assert handled == ["1", "2", "3"]
         assert resends(app) == [0] * 3
+
+
+def test_what_is_taken_by_pages_is_given_until_it_is_answered_for(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "pages")
+    fill(spool, *(b"%d" % number for number in range(150)))
+    given: list[list[bytes]] = []
+
+    def take(parcels: Sequence[bytes]) -> Sequence[bool]:
+        given.append(list(parcels))
+        if len(given) == 5:
+            raise ConnectionError("Redis went away again")
+        return [parcel != b"7" for parcel in parcels[:40]]
+
+    with pytest.raises(ConnectionError, match="went away again"):
+        spool.drain_by_pages(take)
+    assert [page[0] for page in given] == [b"0", b"40", b"80", b"100", b"140"]
+    assert drained(spool) == [b"7", *(b"%d" % number for number in range(140, 150))]
+    spool.close()

@@ -13,6 +13,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from receiver.limits import TimeUp, time_limit
 from receiver.store.connection import Connection
 from receiver.store.together import Together
 
@@ -181,3 +182,27 @@ def test_a_forked_process_has_a_connection_and_calls_of_its_own(redis_url: str) 
     assert connection.run_durably("rewrite", ["gone"], ["x"]) == 0
     assert os.waitpid(pid, 0)[1] == 0
     connection.close()
+
+
+def test_a_time_limit_that_rings_within_a_call_waits_for_its_end() -> None:
+    """A handler's send is such a call; other threads of the worker wait for what it leaves behind."""
+    answers: list[Any] = []
+
+    def send(calls: Sequence[Any]) -> Sequence[Any]:
+        signal.raise_signal(signal.SIGALRM)
+        return calls
+
+    together = Together(send)
+
+    def call_and_go_on() -> None:
+        with time_limit(60):
+            answers.append(together.run(["in time"]))
+            while True:  # until it rings again
+                pass
+
+    with pytest.raises(TimeUp):
+        call_and_go_on()
+    assert answers == [["in time"]]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(Together(list).run, ["x"]).result() == ["x"]
+        assert not len(together)

@@ -16,6 +16,8 @@ from weakref import WeakSet
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from ..limits import whole
+
 Call = Sequence[Any]
 
 # All of this process, so that a fork finds them.
@@ -56,6 +58,7 @@ class Together:
         """Give how many calls wait for the one that is on its way."""
         return len(self._waiting)
 
+    @whole
     def run(self, call: Call) -> Any:
         """Make a call, with those of other threads, and give its answer; raises its error."""
         entry = _Entry(call)

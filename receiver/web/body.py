@@ -7,12 +7,14 @@ from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 
+_DIGITS = 20  # Python refuses to read a number of thousands of them
+
 
 def has_length(environ: Mapping[str, Any]) -> bool:
     """Tell whether the length of the body is stated; a chunked body's is not."""
-    return (environ.get("CONTENT_LENGTH") or "").isdecimal() and (
-        "HTTP_TRANSFER_ENCODING" not in environ
-    )
+    length = environ.get("CONTENT_LENGTH") or ""
+    is_number = length.isdecimal() and len(length) < _DIGITS
+    return is_number and "HTTP_TRANSFER_ENCODING" not in environ
 
 
 def stated(environ: Mapping[str, Any], max_body: int) -> bytes:
