@@ -31,7 +31,7 @@ end
 local function report()
   local numbers = {}
   for i = 1, RECIPIENTS do
-    numbers[i] = string.format('"+2637%08d"', (first + count * RECIPIENTS + i) % 100000000)
+    numbers[i] = string.format('"+26377%07d"', (first + count * RECIPIENTS + i) % 10000000)
   end
   return '{"id": "' .. run .. '-' .. count .. '", "type": "sms", "recipient": ['
     .. table.concat(numbers, ', ') .. '], "status": "delivered", "credit": "1"'

@@ -21,23 +21,26 @@ local function mark_if_alike(key, id, name)
   redis.call('SET', alike, id .. ' ' .. received_ms, 'PX', ALIKE_MS)
 end
 
--- Give the id under which an event came before, if it did.
+-- Give the id under which an event came before, if it did; else whether a final word is known.
 local function known_as(id, name, word)
   if redis.call('EXISTS', prefix .. ':event:' .. id) == 1 then return id end
   if name == '' then return nil end
-  local told = redis.call('HGET', prefix .. ':outcome:' .. name, word)
-  local how, other = string.match(told or '', '^(%S+) (%S+)$')
+  local told = redis.call('HMGET', prefix .. ':outcome:' .. name, word, '(final)')
+  local how, other = string.match(told[1] or '', '^(%S+) (%S+)$')
   if other and (asked or how == 'asked') then return other end
+  return nil, told[2]
 end
 
-local function note_outcome(key, id, name, word, final)
-  local outcome = prefix .. ':outcome:' .. name
-  if redis.call('HEXISTS', outcome, '(final)') == 1 then
+local function note_outcome(key, id, name, word, final, was_final)
+  local outcome, told = prefix .. ':outcome:' .. name, (asked and 'asked ' or 'pushed ') .. id
+  if was_final then
     redis.call('HSET', key, 'stale', 1)
-  elseif final == '1' then
-    redis.call('HSET', outcome, '(final)', 1)
   end
-  redis.call('HSET', outcome, word, (asked and 'asked ' or 'pushed ') .. id)
+  if final == '1' and not was_final then
+    redis.call('HSET', outcome, word, told, '(final)', 1)
+  else
+    redis.call('HSET', outcome, word, told)
+  end
   redis.call('EXPIRE', outcome, retention)
 end
 
@@ -56,7 +59,7 @@ end
 
 for i = FIRST, #ARGV, PER_EVENT do
   local id, name, word = ARGV[i], ARGV[i + 3], ARGV[i + 4]
-  local key, known = prefix .. ':event:' .. id, known_as(id, name, word)
+  local key, known, was_final = prefix .. ':event:' .. id, known_as(id, name, word)
   if known then
     local record = prefix .. ':event:' .. known
     if not asked and redis.call('EXISTS', record) == 1 then
@@ -76,7 +79,7 @@ for i = FIRST, #ARGV, PER_EVENT do
     end
     -- only now: what is refused must not be found by itself when it comes again
     if ARGV[i + 2] ~= '' then mark_if_alike(key, id, ARGV[i + 2]) end
-    if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5]) end
+    if name ~= '' then note_outcome(key, id, name, word, ARGV[i + 5], was_final) end
     answer[#answer + 1] = 1
   end
 end
