@@ -42,7 +42,8 @@ def test_redis_is_asked_once_a_second_and_once_a_minute_for_each_key(
     make_desk: MakeDesk, redis: Any, redis_url: str
 ) -> None:
     issuer = make_desk()
-    (one, one_text), (two, two_text) = (issuer.book.create("smsbox", 90) for _ in range(2))
+    made = [issuer.book.create("smsbox", 90) for _ in range(3)]
+    (one, one_text), (two, two_text), (_, other_text) = made
     with Relay(redis_url) as relay:
         desk = make_desk(relay.url)
 
@@ -53,6 +54,7 @@ def test_redis_is_asked_once_a_second_and_once_a_minute_for_each_key(
 
         assert issuer.takes(one_text)  # from now on Redis knows the script
         assert desk.takes(one_text)
+        assert desk.takes(other_text)  # noted: from now on the scripts have their connection
         assert trips(one_text) == 0
         assert redis.hget(f"receiver:key:{one.id}", "last_used_at") == str(int(desk.clock()))
         assert trips(two_text) == 1  # the first use is noted at once
