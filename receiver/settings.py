@@ -8,46 +8,27 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates
 
-from .accounts import Account, AccountSchema, as_many, split_url
+from .accounts import Account, AccountSchema, as_many
 from .consent import Consent
 from .errors import ConfigurationError
+from .redis_url import check_redis_url
 
 RESERVED_ACCOUNTS = frozenset({"live", "ready", "metrics", "openapi.json", "inbox"})
 _PREFIX = "RECEIVER_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
-_DATABASE = re.compile(r"(/[0-9]*)?", re.ASCII)
-_SENTINEL_SCHEMES = ("redis+sentinel", "sentinel")
-_SENTINEL_EXAMPLE = "redis+sentinel://10.0.0.1:26379,10.0.0.2:26379,10.0.0.3:26379/mymaster/0"
-_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-# What such a URL consists of, in order, each with what to say where it is not there or wrong.
-_SENTINEL_PARTS = (
-    (
-        r"(?:redis\+)?sentinel://(?:(?P<username>[^:/?#]*)(?::(?P<password>[^/?#]*))?@)?"
-        rf"(?P<sentinels>{_HOST}(?:,{_HOST})*)(?=[/?#]|\Z)",
-        "must name its sentinels as host:port, with commas between them",
-    ),
-    (r"/(?P<service>[A-Za-z0-9._-]+)(?=[/?#]|\Z)", "names no service, as the sentinels call it"),
-    (r"(?:/(?P<database>[0-9]*))?(?=[?#]|\Z)", "names a database that is no number"),
-    (
-        r"(?:\?(?P<options>(?:sentinel_(?:username|password)=[^&#]*(?:&(?=s)|\Z))*))?\Z",
-        "takes no options but sentinel_username and sentinel_password",
-    ),
-)
-# The whole of it; ``store.sentinel`` takes it apart.
-SENTINEL_URL = re.compile("".join(part for part, _ in _SENTINEL_PARTS), re.ASCII)
 # Braces are doubled, since marshmallow formats its messages.
 _ACCOUNTS_HELP = 'write {{"lefoka": {{"api_key": …, "api_secret": …}}}}, as JSON in the environment'
 
 _OPTOUT_HELP = 'a mapping, as {{"match": "first", "stop": ["HALT"], "language": "fr"}}'
 _LEAST_RECONCILE = 300  # seconds
+_RAW_RETENTION = 259_200  # seconds; three days
 
 _PATH = validate.Regexp(
     r"(/[A-Za-z0-9._~-]+)*\Z", error="must be a path as /webhooks, without a slash at its end"
@@ -55,6 +36,8 @@ _PATH = validate.Regexp(
 _WORD = validate.Regexp(
     r"[A-Za-z0-9_-]{1,32}\Z", error="must be letters, digits, - and _ only, 32 at most"
 )
+_GUARD = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
+_LOGS_HELP = "must be logfmt (key=value) or json"
 _LANGUAGE = validate.Regexp(r"[a-z]{2,3}\Z", error="must be a language (ISO 639-1), as fr")
 
 
@@ -76,6 +59,13 @@ class Settings:
     proxies: int
     consent: Consent
     reconcile: int
+    raw_retention: int
+    encryption_keys: tuple[str, ...] = field(repr=False)
+    inbox_url: str
+    inbox_password: str | None = field(repr=False)
+    inbox_guard: Callable[[], Any] | str | None = field(repr=False)
+    metrics_token: str | None = field(repr=False)
+    log_format: str
 
 
 class _SettingsSchema(Schema):
@@ -104,11 +94,34 @@ class _SettingsSchema(Schema):
     PROXIES = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=10))
     OPTOUT = fields.Dict(load_default=dict, error_messages={"invalid": f"must be {_OPTOUT_HELP}"})
     RECONCILE = fields.Integer(load_default=3600, strict=True)
+    RAW_RETENTION = fields.Integer(load_default=None, strict=True, validate=validate.Range(min=60))
+    ENCRYPTION_KEYS = fields.Raw(load_default=())
+    INBOX_URL = fields.String(load_default=None, allow_none=True, validate=_PATH)
+    INBOX_PASSWORD = fields.String(load_default=None, allow_none=True)
+    INBOX_GUARD = fields.Raw(load_default=None)
+    METRICS_TOKEN = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=16, error="must be 16 random characters or more"),
+    )
+    LOG_FORMAT = fields.String(
+        load_default="logfmt", validate=validate.OneOf(("logfmt", "json"), error=_LOGS_HELP)
+    )
 
     @validates("RECONCILE")
     def _check_reconcile(self, value: int, data_key: str) -> None:
         if value and value < _LEAST_RECONCILE:
             raise ValidationError(f"must be {_LEAST_RECONCILE} seconds at least, or 0 for never")
+
+    @validates("INBOX_PASSWORD")
+    def _check_password(self, value: str | None, data_key: str) -> None:
+        if value is not None and not value.startswith(("scrypt:", "pbkdf2:")):
+            raise ValidationError("must be a hash; sms-receiver password makes one")
+
+    @validates("INBOX_GUARD")
+    def _check_guard(self, value: Any, data_key: str) -> None:
+        if value is not None and not callable(value) and not _GUARD.fullmatch(str(value)):
+            raise ValidationError("must be a function, or name one as module:function")
 
     @validates("SPOOL_DIR")
     def _check_spool_dir(self, value: Any, data_key: str) -> None:
@@ -117,15 +130,7 @@ class _SettingsSchema(Schema):
 
     @validates("REDIS_URL")
     def _check_redis_url(self, value: str, data_key: str) -> None:
-        if value.partition("://")[0] in _SENTINEL_SCHEMES:
-            _check_sentinel_url(value)
-            return
-        parts = split_url(value)
-        if parts.scheme not in _REDIS_SCHEMES:
-            known = "redis://, rediss://, unix:// or redis+sentinel://"
-            raise ValidationError(f"must begin with {known}")
-        if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
-            raise ValidationError("must end with a port and a number, as redis://localhost:6379/0")
+        check_redis_url(value)
 
 
 class _OptOutSchema(Schema):
@@ -141,18 +146,6 @@ class _OptOutSchema(Schema):
     def _check_words(self, value: Any, data_key: str) -> None:
         if not all(isinstance(word, str) for word in as_many(value)):
             raise ValidationError("must be a list of words")
-
-
-def _check_sentinel_url(url: str) -> None:
-    pattern = ""
-    for part, fault in _SENTINEL_PARTS:
-        pattern += part
-        if not re.match(pattern, url, re.ASCII):
-            raise ValidationError(f"{fault}; write {_SENTINEL_EXAMPLE}")
-    whole = SENTINEL_URL.fullmatch(url)
-    ports = re.findall(r":([0-9]+)(?=,|\Z)", whole["sentinels"] if whole else "")
-    if not all(0 < int(port) < 65536 for port in ports):
-        raise ValidationError(f"has a port that is none; write {_SENTINEL_EXAMPLE}")
 
 
 def load_settings(
@@ -172,26 +165,26 @@ def load_settings(
         data = error.valid_data
     accounts = _accounts(data.get("ACCOUNTS") or {}, schemas, problems)
     secret_keys = _secret_keys(data.get("SECRET_KEYS"), config, problems)
-    handlers = _names(data.get("HANDLERS"), "RECEIVER_HANDLERS", problems)
+    handlers = _names(data.get("HANDLERS"), "RECEIVER_HANDLERS", "import names", problems)
+    encryption_keys = _names(
+        data.get("ENCRYPTION_KEYS"), "RECEIVER_ENCRYPTION_KEYS", "Fernet keys", problems
+    )
     consent = _consent(data.get("OPTOUT") or {}, problems)
     if problems:
         raise ConfigurationError(problems)
-    return Settings(
-        accounts=accounts,
-        handlers=handlers,
-        redis_url=data["REDIS_URL"],
-        url_prefix=data["URL_PREFIX"],
-        spool_dir=Path(data["SPOOL_DIR"] or instance / "spool"),
-        secret_keys=secret_keys,
-        max_body=data["MAX_BODY"],
-        retention=data["RETENTION"],
-        retries=data["RETRIES"],
-        inline=data["INLINE"],
-        namespace=data["NAMESPACE"],
-        proxies=data["PROXIES"],
-        consent=consent,
-        reconcile=data["RECONCILE"],
-    )
+    url_prefix, retention = data["URL_PREFIX"], data["RETENTION"]
+    del data["OPTOUT"]
+    judged = {
+        "ACCOUNTS": accounts,
+        "HANDLERS": handlers,
+        "SPOOL_DIR": Path(data["SPOOL_DIR"] or instance / "spool"),
+        "SECRET_KEYS": secret_keys,
+        "CONSENT": consent,
+        "ENCRYPTION_KEYS": encryption_keys,
+        "RAW_RETENTION": data["RAW_RETENTION"] or min(retention, _RAW_RETENTION),
+        "INBOX_URL": data["INBOX_URL"] or f"{url_prefix}/inbox",
+    }
+    return Settings(**{name.lower(): value for name, value in (data | judged).items()})
 
 
 def _accounts(
@@ -237,11 +230,11 @@ def _secret_keys(given: Any, config: Mapping[str, Any], problems: list[str]) -> 
     return keys
 
 
-def _names(given: Any, where: str, problems: list[str]) -> tuple[str, ...]:
+def _names(given: Any, where: str, what: str, problems: list[str]) -> tuple[str, ...]:
     names = [n.strip() for n in given.split(",")] if isinstance(given, str) else given or ()
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         return tuple(name for name in names if name)
-    problems.append(f"{where}: must be a list of import names")
+    problems.append(f"{where}: must be a list of {what}")
     return ()
 
 

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisSilent
 from redis.sentinel import MasterNotFoundError, Sentinel
 
-from ..settings import SENTINEL_URL
+from ..redis_url import SENTINEL_URL
 from .exchange import borrowed, exchange, pack
 
 SENTINEL_SECONDS = 0.2  # for one sentinel to be reached, and again for its answer
