@@ -29,6 +29,7 @@ from .silence import Silence
 from .store.connection import Connection
 from .store.conversations import Conversations
 from .store.deadletters import DeadLetters
+from .store.figures import Figures
 from .store.journal import Journal
 from .store.keybook import KeyBook
 from .store.keyring import Keyring
@@ -38,6 +39,7 @@ from .store.queue import JobMaker
 from .store.sends import Sends
 from .store.sentbox import SentBox
 from .store.spool import Spool
+from .store.tally import Tally
 
 if TYPE_CHECKING:
     from .jobs import Desk
@@ -57,6 +59,8 @@ class Deployment:
         self.urls = SignedUrls(self.settings.secret_keys)
         self.connection = Connection(self.settings.redis_url)
         namespace, retention = self.settings.namespace, self.settings.retention
+        self.tally = Tally(self.connection, namespace)
+        self.figures = Figures(self.connection, namespace)
         self.jobs = JobMaker(namespace, Seal(self.settings.secret_keys))
         self.spool = Spool(self.settings.spool_dir)
         self.intake = Intake(

