@@ -143,10 +143,10 @@ def test_wrong_settings_are_said_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_redis_away_is_said_in_one_line(make_app: MakeApp) -> None:
+def test_redis_away_is_said_with_its_mend(make_app: MakeApp) -> None:
     result = invoke(make_app(REDIS_URL="redis://127.0.0.1:1/0"), "events")
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: Redis: ConnectionError; run check")
+    assert result.exit_code == 75
+    assert result.output.startswith("Error: Redis: ConnectionError\nTry: check, which says")
 
 
 def test_a_worker_needs_a_process(make_app: MakeApp) -> None:

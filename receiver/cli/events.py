@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..events import Alarm, InboundMessage, to_dict
 from ..msisdn import mask
 from ..store.journal import Record
 from ..words import printable
 from .context import parts, when
+from .manual import Group
 from .replay import replay_events
 
 _TAIL_SECONDS = 0.3
@@ -27,7 +28,7 @@ _TAIL_WINDOW = 200
 _ID_LENGTH = 32
 
 
-@click.group(cls=AppGroup, invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def events(context: click.Context) -> None:
     """Show what came, and what each handler made of it."""

@@ -8,17 +8,18 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..store.deadletters import DeadLetter
 from ..store.journal import Noted
 from ..words import printable
 from .context import parts, when
+from .manual import Group
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group(cls=AppGroup, invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def failed(context: click.Context) -> None:
     """Show the dead letters, try them again, or drop them."""

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..accounts import KEY_PLACES
 from ..errors import ReceiverError
 from ..store.keybook import KeyBook, KeyRecord, KeyState
 from ..store.keyring import DAY, days
 from .context import parts
+from .manual import Group
 
 _LIFE = click.IntRange(1, 365)
 _OVERLAP = click.IntRange(0, 365)
@@ -29,17 +30,7 @@ _HOUR = 60  # minutes
 _HEADINGS = ("KEY", "ACCOUNT", "CREATED", "GOOD UNTIL", "LAST USED", "STATE")
 
 
-class _Keys(AppGroup):
-    """The commands; what cannot be done is said in a line, with exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ReceiverError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Keys)
+@click.group(cls=Group)
 def keys() -> None:
     """Issue API keys that end by themselves, and end them earlier."""
 

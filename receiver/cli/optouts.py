@@ -13,33 +13,23 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC
 from itertools import chain
-from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..errors import ReceiverError
 from ..msisdn import is_valid, mask
 from ..store.optouts import OptOut, OptOuts
 from ..words import printable
 from .context import parts
+from .manual import Group
 
 _COLUMNS = ("account", "number", "at", "source", "words")
 # A spreadsheet takes what begins so for a formula, and these are words of strangers.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class _Commands(AppGroup):
-    """The commands; what cannot be done is said in a line, with exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ReceiverError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Commands)
+@click.group(cls=Group)
 def optouts() -> None:
     """Show and change who gets no more messages."""
 

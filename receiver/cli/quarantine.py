@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from ..errors import Unreadable
 from ..store.quarantine import Quarantined
 from ..words import printable
 from .context import parts
+from .manual import Group
 
 
-@click.group(cls=AppGroup, invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def quarantine(context: click.Context) -> None:
     """Show bodies that could not be read, read them again, or drop them."""

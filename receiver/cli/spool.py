@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
+from ..errors import StorageUnavailable
 from ..store.spool_salvage import salvage
 from .context import parts
+from .exits import Fault
+from .manual import Group
 
 
-@click.group(cls=AppGroup, invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def spool(context: click.Context) -> None:
     """Show what waits on this host's disk for Redis, or put it there now."""
@@ -70,7 +74,7 @@ def recover_damaged(file: Path) -> None:
     What was handled before is not handled again. The file is kept: delete it when you are done.
     """
     read = damaged = 0
-    for parcel in salvage(file):
+    for parcel in _parcels(file):
         if parcel is None:
             damaged += 1
             continue
@@ -80,3 +84,10 @@ def recover_damaged(file: Path) -> None:
     click.echo(f"{read} callbacks read{lost}.")
     parts().spool.drain_by_pages(parts().intake.take_page)
     click.echo(f"{len(parts().spool)} left in the spool.")
+
+
+def _parcels(file: Path) -> Iterator[bytes | None]:
+    try:
+        yield from salvage(file)
+    except StorageUnavailable as error:
+        raise Fault(str(error), "a file that `spool status` names") from error
