@@ -20,6 +20,7 @@ from .events import AnyEvent
 from .limits import TimeUp
 from .outbox import Outbox
 from .routing import Handler
+from .store.contacts import index_words
 from .store.faults import insist
 from .store.journal import (
     HANDLER,
@@ -72,7 +73,8 @@ class Handling:
         running = {"state": _RUNNING, "attempts": attempts, "at": now_iso(), "by": turn.worker}
         running |= _kept(known, turn)
         before = field_json(known) if known else ""
-        begun = Note(event.id, HANDLER + name, field_json(running), before)
+        contacts = "" if record.handlers or record.routed else index_words(event)
+        begun = Note(event.id, HANDLER + name, field_json(running), before, contacts=contacts)
         noted = turn.begin(begun)
         if noted is not Noted.YES:
             return gone(event.id) if noted is Noted.GONE else HELD

@@ -30,7 +30,8 @@ from .limits import TimeUp, time_limit
 from .outbox import Draft, Outbox
 from .plugins import Loaded
 from .routing import Handler
-from .store.journal import HANDLER, ROUTED, Journal, Noted, Record, now_iso
+from .store.contacts import index_words
+from .store.journal import HANDLER, ROUTED, Journal, Note, Noted, Record, now_iso
 from .store.queue import Job, JobMaker
 from .table import Match
 
@@ -88,12 +89,14 @@ class Desk:
         The usual event was read as its job was claimed, and the job begins as its handler does:
         that saves three round trips of four.
         """
+        note = None
         if turn.untouched:
             record = self.journal.untouched(turn.untouched)
             alone = self._alone(record.event, self.dispatch.plain_matches(record.event))
             if alone is not None:
                 return self.handling.attempt(record, alone.handler, turn)
-        if turn.begin(None) is not Noted.YES:
+            note = Note(event_id, "", "", contacts=index_words(record.event))
+        if turn.begin(note) is not Noted.YES:
             return HELD
         loaded = self.journal.load(event_id)
         return gone(event_id) if loaded is None else self._route_begun(loaded, turn)

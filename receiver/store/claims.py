@@ -16,6 +16,7 @@ from .journal import Note, Noted
 from .queue import JobMaker, rq_time
 
 _NO_NOTE = ["", "", "", ""]  # of the script's arguments
+_NO_JOB = [*_NO_NOTE, ""]
 
 How = Literal["held", "later", "done", "dead"]
 
@@ -101,12 +102,16 @@ class Claims:
             ended.how == "dead" or (ended.note and ended.note.guarded)
         )
         args: list[Any] = [self._worker, self._retention, rq_time() if needs_time else "", job_id]
-        args += _NO_NOTE if note is None else [self._record(note.event_id), *note.args()]
+        args += _NO_JOB if note is None else self._beginning(note)
         if ended is not None:
             args += [ended.job_id, ended.how, ended.entry, ended.lane, ended.due, ended.forgotten]
             args += [ended.reason, ended.handler, self._record(ended.event_id)]
             args += _NO_NOTE[1:] if ended.note is None else ended.note.args()
         return Noted(self._connection.run("turn", self._keys, args))
+
+    def _beginning(self, note: Note) -> list[Any]:
+        words = f"{self._namespace}:contact: {note.contacts}" if note.contacts else ""
+        return [self._record(note.event_id), *note.args(), words]
 
     def give_back(self) -> None:
         """Give back what was not begun, ahead of the others; safe from another thread."""

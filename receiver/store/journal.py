@@ -71,7 +71,8 @@ class Note:
     """A field of a record, to be written with a job's beginning or end: see `Claims.turn`.
 
     ``value`` and ``after`` are JSON; ``after`` is what the field must say before, empty where it
-    must not be there. ``guarded`` as `Journal.note` has it.
+    must not be there. ``guarded`` as `Journal.note` has it. ``contacts``: what `contacts.index_words`
+    gives of an event whose first job begins; ``name`` is empty where that is all.
     """
 
     event_id: str
@@ -79,6 +80,7 @@ class Note:
     value: str
     after: str = ""
     guarded: Sequence[Guarded] = ()
+    contacts: str = ""
 
     def followed_by(self, value: Mapping[str, Any], guarded: Sequence[Guarded] = ()) -> Note:
         """Make the note that takes the place of this one."""

@@ -2,7 +2,8 @@
 -- KEYS: the claim list, the ledger, RQ's scheduled and failed registries of the queue.
 -- ARGV: worker, retention (s), time (RQ's text),
 --       the job to begin or '', its event's record, then what to write there as it begins: field or
---       '', value, what the field must still say ('' where it must not be there yet);
+--       '', value, what the field must still say ('' where it must not be there yet), and the index
+--       of contacts: '', or its prefix, the event's time (ms) and id, and each contact;
 --       the job that ends, how ('held', 'later', 'done', 'dead'), entry in the ledger or '', lane
 --       or '', due at (s), forgotten at (s), reason, handler or '', its event's record, then what to
 --       write there: field or '', value, what it says while the job is ours; and for each job
@@ -13,7 +14,7 @@
 -- A job with a guard field is queued only if that field was not there yet.
 -- Returns of the job to begin: 1 if it was begun; 0 if its event is gone; -1 if it is another
 -- worker's by now, or somebody else was first to write.
-local BEGIN, END, JOBS_FROM, PER_JOB = 4, 9, 21, 9
+local BEGIN, END, JOBS_FROM, PER_JOB, MOST_EVENTS = 4, 10, 22, 9, 10000
 local retention, now = ARGV[2], ARGV[3]
 
 local function write_outcome(claimed)
@@ -50,7 +51,20 @@ local function finish(id, how, entry, lane)
   if how == 'done' then redis.call('DEL', key) else bury(id, key) end
 end
 
-local function begin(id, record, field, value, before)
+-- A contact's list forgets what has expired as it learns.
+local function index(words)
+  local prefix, ms, event, contacts = string.match(words, '^(%S+) (%d+) (%x+) (.*)$')
+  for contact in string.gmatch(contacts, '%x+') do
+    local key = prefix .. contact
+    if redis.call('ZADD', key, ms, event) == 1 then
+      redis.call('ZREMRANGEBYSCORE', key, '-inf', ms - retention * 1000)
+      redis.call('ZREMRANGEBYRANK', key, 0, -MOST_EVENTS - 1)
+      redis.call('EXPIRE', key, retention)
+    end
+  end
+end
+
+local function begin(id, record, field, value, before, words)
   local key = 'rq:job:' .. id
   if not redis.call('LPOS', KEYS[1], id) or redis.call('EXISTS', key) == 0 then return -1 end
   if field ~= '' then
@@ -60,6 +74,7 @@ local function begin(id, record, field, value, before)
     redis.call('HSET', record, field, value)
   end
   redis.call('HSET', key, 'status', 'started', 'worker_name', ARGV[1])
+  if words ~= '' then index(words) end
   return 1
 end
 
