@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from ..events import InboundMessage
-from ..store.journal import HANDLER, REPLAY, ROUTED, Noted, Record, now_iso
+from ..store.journal import Noted, Record
+from ..store.replays import is_at_work, replay
 from .context import parts, when
-
-_AT_WORK = ("queued", "running", "retrying")
 
 
 @click.command("replay")
@@ -45,9 +43,9 @@ def replay_events(
     for record in _find(event_ids, **choice):
         if handler is not None and not event_ids and handler not in record.handlers:
             continue
-        if _at_work(record, handler):
+        if is_at_work(record, handler):
             left += 1
-        elif dry_run or _replay(record, handler) is Noted.YES:
+        elif dry_run or replay(parts().journal, parts().jobs, record, handler) is Noted.YES:
             replayed += 1
         else:
             left += 1
@@ -83,32 +81,3 @@ def _ids(begin: str) -> list[str]:
         problem = f"{len(found)} events begin" if len(found) > 1 else "no event begins"
         raise click.ClickException(f"{problem} with {begin}; see events list")
     return found
-
-
-def _at_work(record: Record, handler: str | None) -> bool:
-    if handler is not None:
-        return record.handlers.get(handler, {}).get("state") in _AT_WORK
-    begun = record.routed is not None or record.handlers
-    return not begun or any(found.get("state") in _AT_WORK for found in record.handlers.values())
-
-
-def _replay(record: Record, handler: str | None) -> Noted:
-    """Queue the event or one handler again; the record says that it is a replay."""
-    event_id, kind, made = record.event.id, record.event.kind, parts().jobs
-    # in order among themselves, and in nobody's way
-    lane = None
-    if isinstance(record.event, InboundMessage) and record.event.contact:
-        lane = made.lane(record.event.account, record.event.contact, "(replay)")
-    fields: dict[str, tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]
-    if handler is not None:
-        later = {"state": "queued", "at": now_iso(), "replay": True}
-        fields = {HANDLER + handler: (record.handlers.get(handler), later)}
-        job = made.run(event_id, kind, handler, lane)
-    else:
-        fields = {HANDLER + name: (known, None) for name, known in record.handlers.items()}
-        fields[ROUTED] = (record.routed, None)
-        times = 1 + (record.replay or {}).get("times", 0)
-        fields[REPLAY] = (record.replay, {"at": now_iso(), "times": times})
-        job = made.route(event_id, kind, lane)
-    noted: Noted = parts().journal.revive(event_id, fields, [job])
-    return noted

@@ -1,4 +1,4 @@
-"""The events of each contact of an account, by time: what conversations and a search by number read.
+"""The events of each contact of an account, by time: for conversations and searches by number.
 
 ``<namespace>:contact:<id>`` is a sorted set of event ids, scored in milliseconds; the id is a hash
 of account and number, so that no number stands in a key. Workers write it in the step that begins

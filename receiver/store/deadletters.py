@@ -5,9 +5,10 @@ They are listed, queued again or dropped by an operator; each expires a retentio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from .connection import Connection
@@ -87,7 +88,24 @@ class DeadLetters:
             start = 0
             while page := self._client.zrevrange(registry, start, start + _PAGE - 1):
                 start += len(page)
-                yield from self._read(registry, [job_id.decode() for job_id in page])
+                yield from self.read([DeadJob(registry, job_id.decode()) for job_id in page])
+
+    def newest(self, limit: int, before: float = inf) -> list[tuple[DeadJob, float]]:
+        """Give where the newest lie, with when each is forgotten (s); ``before`` such a time.
+
+        One round trip, whatever there is.
+        """
+        high = "+inf" if before == inf else f"({before!r}"
+        with self._client.pipeline(transaction=False) as pipeline:
+            for registry in self._registries():
+                pipeline.zrevrangebyscore(registry, high, "-inf", 0, limit, withscores=True)
+            answers = pipeline.execute()
+        found = [
+            (DeadJob(registry, job_id.decode()), score)
+            for registry, page in zip(self._registries(), answers, strict=True)
+            for job_id, score in page
+        ]
+        return sorted(found, key=lambda at: -at[1])[:limit]
 
     def retry(self, letter: DeadLetter) -> Noted:
         """Queue it again, with all its attempts, in one atomic step."""
@@ -114,31 +132,26 @@ class DeadLetters:
     def _registries(self) -> list[str]:
         return [f"rq:failed:{self._maker.queue(queue)}" for queue in QUEUES]
 
-    def _read(self, registry: str, job_ids: list[str]) -> Iterator[DeadLetter]:
+    def read(self, jobs: Sequence[DeadJob]) -> Iterator[DeadLetter]:
+        """Give the letters that lie there, in two round trips; drops what is no longer dead."""
         pipeline = self._client.pipeline(transaction=False)
-        for job_id in job_ids:
-            pipeline.hgetall(f"rq:job:{job_id}")
-        for job_id, data in zip(job_ids, pipeline.execute(), strict=True):
-            letter = self._letter(registry, job_id, data) if data else None
+        for job in jobs:
+            pipeline.hgetall(f"rq:job:{job.job_id}")
+        found = dict(zip(jobs, pipeline.execute(), strict=True))
+        calls = {job: self._call(job, data) for job, data in found.items()}
+        wanted = {call.event_id for call in calls.values() if call}
+        records = {record.event.id: record for record in self._journal.records(wanted)}
+        for job, data in found.items():
+            call = calls[job]
+            record = records.get(call.event_id) if call else None
+            letter = _letter(job, data, call, record) if data else None
             if letter is None:
-                self._forget(registry, job_id)
+                self._forget(job.registry, job.job_id)
             else:
                 yield letter
 
-    def _letter(self, registry: str, job_id: str, data: Mapping[bytes, bytes]) -> DeadLetter | None:
-        call = self._maker.read(job_id, data.get(b"data", b""), data.get(b"signature"))
-        handler = data.get(b"handler")
-        name = handler.decode() if handler else (call.handler if call else None)
-        letter = DeadLetter(
-            job=DeadJob(registry, job_id),
-            at=_time(data.get(b"ended_at")),
-            why=data.get(b"exc_info", b"").decode("utf-8", "replace"),
-            call=call,
-            handler=name,
-            record=self._journal.load(call.event_id) if call else None,
-        )
-        revived = letter.outcome and letter.outcome.get("state") not in _DEAD
-        return None if revived else letter
+    def _call(self, job: DeadJob, data: Mapping[bytes, bytes]) -> Call | None:
+        return self._maker.read(job.job_id, data.get(b"data", b""), data.get(b"signature"))
 
     def _forget(self, registry: str, job_id: str) -> None:
         # no transaction: a Redis that is full takes none, and this makes room
@@ -150,6 +163,22 @@ class DeadLetters:
     @property
     def _client(self) -> Any:
         return self._connection.client
+
+
+def _letter(
+    job: DeadJob, data: Mapping[bytes, bytes], call: Call | None, record: Record | None
+) -> DeadLetter | None:
+    handler = data.get(b"handler")
+    letter = DeadLetter(
+        job=job,
+        at=_time(data.get(b"ended_at")),
+        why=data.get(b"exc_info", b"").decode("utf-8", "replace"),
+        call=call,
+        handler=handler.decode() if handler else (call.handler if call else None),
+        record=record,
+    )
+    revived = letter.outcome and letter.outcome.get("state") not in _DEAD
+    return None if revived else letter
 
 
 def _queued(letter: DeadLetter) -> Mapping[str, Any] | None:

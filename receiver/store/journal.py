@@ -71,8 +71,8 @@ class Note:
     """A field of a record, to be written with a job's beginning or end: see `Claims.turn`.
 
     ``value`` and ``after`` are JSON; ``after`` is what the field must say before, empty where it
-    must not be there. ``guarded`` as `Journal.note` has it. ``contacts``: what `contacts.index_words`
-    gives of an event whose first job begins; ``name`` is empty where that is all.
+    must not be there. ``guarded`` as `Journal.note` has it. ``contacts``: the words of
+    `contacts.index_words`, where an event's first job begins; ``name`` is empty where that is all.
     """
 
     event_id: str
