@@ -26,6 +26,7 @@ from servers import own_valkey, shop_environment, url_of
 from support import KEYS, message, report
 
 from receiver import Receiver
+from receiver.accounts import Retentions
 from receiver.sweeper import Sweeper
 
 SHOP = """
@@ -97,7 +98,7 @@ class Shop:
 
     def sweep(self) -> None:
         """Make one sweep, as the supervisor does every half minute."""
-        Sweeper(self._parts.connection, self._parts.jobs, _RETENTION).sweep()
+        Sweeper(self._parts.connection, self._parts.jobs, Retentions(_RETENTION)).sweep()
 
     def used(self) -> float:
         """Give the memory that Redis uses, in MB."""

@@ -23,6 +23,8 @@ KEY_PLACES = (
     "body",
 )
 
+_LONGEST = 3653 * 86_400  # seconds; ten years
+
 _REGION = validate.OneOf(
     phonenumbers.SUPPORTED_REGIONS, error="must be the two letters of a country (ISO 3166), as ZA"
 )
@@ -30,7 +32,10 @@ _REGION = validate.OneOf(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One account at one provider: its credentials and how its callbacks come in."""
+    """One account at one provider: its credentials and how its callbacks come in.
+
+    ``retention``: seconds for which its events are kept, where that is not the deployment's.
+    """
 
     name: str
     provider: str
@@ -41,7 +46,32 @@ class Account:
     key_in: str | None = None
     source_addr: str | None = None
     region: str | None = None
+    retention: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Retentions:
+    """For how many seconds events are kept: ``usual``, and by account where it has its ``own``.
+
+    >>> kept = Retentions(600, {"shop": 60})
+    >>> kept.of("shop"), kept.of("other"), kept.longest, kept.shortest
+    (60, 600, 600, 60)
+    """
+
+    usual: int
+    own: Mapping[str, int] = field(default_factory=dict, hash=False)
+    longest: int = field(init=False)
+    shortest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        all_of_them = (self.usual, *self.own.values())
+        object.__setattr__(self, "longest", max(all_of_them))
+        object.__setattr__(self, "shortest", min(all_of_them))
+
+    def of(self, account: str) -> int:
+        """Give the retention of an account."""
+        return self.own.get(account, self.usual)
 
 
 class _Text(fields.String):
@@ -69,6 +99,9 @@ class AccountSchema(Schema):
     key_in = fields.String(allow_none=True, validate=validate.OneOf(KEY_PLACES))
     source_addr = _Text(allow_none=True, validate=validate.Length(min=1))
     region = fields.String(allow_none=True, validate=_REGION)
+    retention = fields.Integer(
+        allow_none=True, strict=True, validate=validate.Range(min=60, max=_LONGEST)
+    )
 
     @validates("api_key")
     def _check_api_key(self, value: Any, data_key: str) -> None:

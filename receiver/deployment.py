@@ -40,6 +40,7 @@ from .store.sends import Sends
 from .store.sentbox import SentBox
 from .store.spool import Spool
 from .store.tally import Tally
+from .vault import Vault
 
 if TYPE_CHECKING:
     from .jobs import Desk
@@ -58,6 +59,7 @@ class Deployment:
         self.own = own
         self.urls = SignedUrls(self.settings.secret_keys)
         self.connection = Connection(self.settings.redis_url)
+        self.vault = Vault(self.settings.encryption_keys, self.settings.secret_keys)
         namespace, retention = self.settings.namespace, self.settings.retention
         self.tally = Tally(self.connection, namespace)
         self.figures = Figures(self.connection, namespace)
@@ -66,10 +68,11 @@ class Deployment:
         self.intake = Intake(
             self.connection,
             self.jobs,
-            retention,
+            self.settings.retentions,
             self.spool,
             self._run_inline if self.settings.inline else None,
             self.settings.consent.asked,
+            self.vault,
         )
         issued = IssuedKeys(self.settings.secret_keys)
         self.keybook = KeyBook(self.connection, namespace, issued)
@@ -80,12 +83,13 @@ class Deployment:
             account.name: classes[account.provider](account, self._door(account))
             for account in self.settings.accounts.values()
         }
-        self.journal = Journal(self.connection, namespace, retention)
-        self.quarantine = Quarantine(self.connection, namespace)
+        self.journal = Journal(self.connection, namespace, retention, self.vault)
+        self.quarantine = Quarantine(self.connection, namespace, self.vault)
         self.deadletters = DeadLetters(self.connection, self.jobs, self.journal)
-        self.optouts = OptOuts(self.connection, namespace)
-        self.sentbox = SentBox(self.connection, namespace, retention)
-        self.conversations = Conversations(self.connection, namespace)
+        self.optouts = OptOuts(self.connection, namespace, self.vault)
+        self.sentbox = SentBox(self.connection, namespace, retention, self.vault)
+        self.sends = Sends(self.connection, namespace, retention, self.vault)
+        self.conversations = Conversations(self.connection, namespace, self.vault)
         self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
         self.spool.prepare()
         self.intake.watch_spool()
@@ -95,7 +99,7 @@ class Deployment:
         """The way out for the app's own SMS; see `receiver.sending`."""
         return Sending(
             providers=self.providers,
-            sends=Sends(self.connection, self.settings.namespace, self.settings.retention),
+            sends=self.sends,
             optouts=self.optouts,
             sentbox=self.sentbox,
         )
@@ -105,7 +109,7 @@ class Deployment:
         """What asks providers for what no webhook brought."""
         settings = self.settings
         return Reconciler(
-            self.providers, self.intake, self.connection, settings.namespace, settings.retention
+            self.providers, self.intake, self.connection, settings.namespace, settings.retentions
         )
 
     @cached_property

@@ -5,6 +5,7 @@ ReceiverError
 ├── Refused                    the caller did not prove who it is
 ├── Unreadable                 an authentic callback that is not what the provider documents
 ├── StorageUnavailable         neither Redis nor the disk can take the event now
+├── KeyLost                    a value is encrypted with a key that is not configured here
 ├── RetryLater                 raised by a handler: run me again
 ├── GiveUp                     raised by a handler: do not run me again
 └── DeliveryError              an SMS did not leave
@@ -55,6 +56,10 @@ class Unreadable(ReceiverError):
 
 class StorageUnavailable(ReceiverError):
     """Neither Redis nor the spool on disk takes the event now."""
+
+
+class KeyLost(ReceiverError):
+    """A value at rest is encrypted with a key that is not among those configured here."""
 
 
 class RetryLater(ReceiverError):

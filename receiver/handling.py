@@ -87,7 +87,7 @@ class Handling:
             return self._failed(event, handler, running, error, begun)
         running["seconds"] = round(time.monotonic() - started, 3)
         replies = self._replies(event, handler, answer, turn)
-        return _returned(handler, running, answer, begun, replies)
+        return self._returned(handler, running, answer, begun, replies)
 
     def poison(self, record: Record, name: str, deaths: int) -> Verdict:
         """End an event that kills one worker after another: a dead letter, to be looked at."""
@@ -128,7 +128,27 @@ class Handling:
             note = partial(self.journal.note, event.id, name, draft.as_field(), once=True)
             insist(note, turn.patience)
             return ()
-        return [(name, draft.as_field(), self.jobs.send(event.id, handler.name))]
+        kept = self.journal.stored(draft.as_field())
+        return [(name, kept, self.jobs.send(event.id, handler.name))]
+
+    def _returned(
+        self,
+        handler: Handler,
+        running: Mapping[str, Any],
+        answer: object,
+        begun: Note,
+        replies: Sequence[Guarded],
+    ) -> Verdict:
+        """Judge an attempt by what the handler returned."""
+        outcome = {**running, "state": "done", "at": now_iso()}
+        if answer is not None and handler.replies and not isinstance(answer, str):
+            kind = type(answer).__name__
+            outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
+        _log.info("event=%s handler=%s outcome=%s", begun.event_id, handler.name, outcome["state"])
+        note = begun.followed_by(self.journal.stored(outcome), replies)
+        if outcome["state"] == "done":
+            return Verdict(note=note)
+        return Verdict(reason=str(outcome["reason"]), handler=handler.name, note=note)
 
     def _failed(
         self,
@@ -162,26 +182,8 @@ class Handling:
             exc_info=None if isinstance(error, GiveUp | RetryLater) else without_values(error),
         )
         reason = f"{handler.name}: {type(error).__name__}"
-        return Verdict(delay, reason, handler.name, begun.followed_by(outcome))
-
-
-def _returned(
-    handler: Handler,
-    running: Mapping[str, Any],
-    answer: object,
-    begun: Note,
-    replies: Sequence[Guarded],
-) -> Verdict:
-    """Judge an attempt by what the handler returned."""
-    outcome = {**running, "state": "done", "at": now_iso()}
-    if answer is not None and handler.replies and not isinstance(answer, str):
-        kind = type(answer).__name__
-        outcome |= {"state": "failed", "reason": f"returned {kind}: must be text or None"}
-    _log.info("event=%s handler=%s outcome=%s", begun.event_id, handler.name, outcome["state"])
-    note = begun.followed_by(outcome, replies)
-    if outcome["state"] == "done":
-        return Verdict(note=note)
-    return Verdict(reason=str(outcome["reason"]), handler=handler.name, note=note)
+        kept = self.journal.stored(outcome)
+        return Verdict(delay, reason, handler.name, begun.followed_by(kept))
 
 
 def _kept(known: Mapping[str, Any], turn: Turn) -> dict[str, Any]:

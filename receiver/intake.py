@@ -14,8 +14,8 @@ from weakref import WeakSet
 
 from redis.exceptions import DataError, RedisError
 
-from .accounts import Account
-from .errors import Unreadable
+from .accounts import Account, Retentions
+from .errors import KeyLost, Unreadable
 from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
 from .outage import Outage
 from .parcel import Parcel
@@ -26,6 +26,7 @@ from .store.packing import pack
 from .store.quarantine import Quarantined
 from .store.queue import JobMaker, rq_time
 from .store.spool import Spool
+from .vault import PLAIN, Vault
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _KEPT_HEADERS = ("content-type", "user-agent")
 _MOST_TOGETHER = 100  # events: a few milliseconds of Redis, for which all others wait
 
 # What a parcel raises that somebody else wrote, when it is read or used.
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, KeyLost)
 
 # All of this process: apps may share a folder for their spools.
 _INTAKES: WeakSet[Intake] = WeakSet()
@@ -51,15 +52,17 @@ class Intake:
         self,
         connection: Connection,
         jobs: JobMaker,
-        retention: int,
+        retentions: Retentions,
         spool: Spool,
         afterwards: Callable[[], None] | None = None,
         asked: Callable[[str], str | None] = lambda text: None,
+        vault: Vault = PLAIN,
     ) -> None:
         self._connection = connection
         self.home = (jobs.namespace, connection.place)
         self._namespace = jobs.namespace
-        self._retention = retention
+        self._retentions = retentions
+        self._vault = vault
         self._jobs = jobs
         self._spool = spool
         self._afterwards = afterwards
@@ -146,7 +149,7 @@ class Intake:
     def take_from_spool(self, data: bytes) -> bool:
         """Put what waited in the spool into Redis; False for what is not to be put there."""
         try:
-            parcel = Parcel.from_bytes(data)
+            parcel = self.open(data)
             if not self._is_ours(parcel):
                 return False
             self.store(parcel)
@@ -159,6 +162,10 @@ class Intake:
             _log.error("event=spooled_unreadable error=%s", type(error).__name__)
             return False
         return True
+
+    def open(self, data: bytes) -> Parcel:
+        """Read what waits in the spool. Raises `KeyLost`, and what `Parcel.from_bytes` does."""
+        return Parcel.from_bytes(self._vault.open(data))
 
     def take_page(self, parcels: Sequence[bytes]) -> list[bool]:
         """Take the first of what waited in the spool, as `Spool.drain_by_pages` asks for it.
@@ -187,7 +194,7 @@ class Intake:
         events = 0
         with suppress(*_MALFORMED):
             for data in () if self._connection.is_confirmed else parcels:
-                parcel = Parcel.from_bytes(data)
+                parcel = self.open(data)
                 events += len(parcel.events)
                 plain = parcel.unreadable is None and self._is_ours(parcel)
                 if not plain or events > _MOST_TOGETHER:
@@ -204,7 +211,7 @@ class Intake:
 
     def _set_aside(self, parcel: Parcel, reason: str) -> None:
         """Keep a parcel on disk, and see to it that somebody drains it."""
-        self._spool.put(parcel.to_bytes())
+        self._spool.put(self._vault.seal(parcel.to_bytes()))
         self.outage.drain_soon()
         _log.debug("event=spooled account=%s reason=%s", parcel.account, reason)
 
@@ -216,11 +223,16 @@ class Intake:
 
     def _call(self, parcel: Parcel) -> tuple[list[str], list[Any]]:
         """Give the keys and the arguments of the script ``accept``."""
-        args: list[Any] = [self._namespace, self._retention, _milliseconds(parcel), rq_time()]
+        kept = self._retentions
+        retention, own = kept.of(parcel.account), "keep" if parcel.account in kept.own else ""
+        args: list[Any] = [self._namespace, retention, parcel.milliseconds, rq_time()]
         asked = "asked" if parcel.trust == "asked" else ""
         texts = [to_json(event) for event in parcel.events]
         alone = texts[0] if len(texts) == 1 else None
-        args += [pack(parcel.body, parcel.headers, alone), asked]
+        packed = pack(parcel.body, parcel.headers, alone)
+        if self._vault.is_on:
+            packed, texts = self._vault.seal(packed), list(map(self._vault.seal_text, texts))
+        args += [packed, asked, kept.longest, own]
         for event, text in zip(parcel.events, texts, strict=True):
             job = self._jobs.route(event.id, event.kind, self._lane(event))
             args += [event.id, text, parcel.alike.get(event.id, "")]
@@ -236,9 +248,11 @@ class Intake:
     def _quarantine(self, parcel: Parcel, reason: str) -> None:
         body_id = event_id(parcel.account, "quarantine", parcel.body.hex())
         keys = [f"{self._namespace}:quarantine:{body_id}", f"{self._namespace}:quarantine"]
-        args: list[Any] = [body_id, self._retention, _milliseconds(parcel)]
-        args += [parcel.account, parcel.provider, reason, parcel.body]
-        args += [json.dumps(dict(parcel.headers)), parcel.received_at.isoformat(), parcel.trust]
+        retention = self._retentions.of(parcel.account)
+        args: list[Any] = [body_id, retention, parcel.milliseconds]
+        args += [parcel.account, parcel.provider, reason, self._vault.seal(parcel.body)]
+        args += [self._vault.seal_text(json.dumps(dict(parcel.headers)))]
+        args += [parcel.received_at.isoformat(), parcel.trust, self._retentions.longest]
         if self._connection.run_durably("quarantine", keys, args):
             _log.warning(
                 "event=quarantined account=%s id=%s reason=%r bytes=%d",
@@ -274,7 +288,3 @@ def outcome_of(event: AnyEvent) -> tuple[str, str, str]:
     name = event_id(event.account, "outcome", event.message_id, event.recipient)
     word = event.provider_status.strip().lower() or str(event.status)
     return name, word, "1" if event.final else "0"
-
-
-def _milliseconds(parcel: Parcel) -> int:
-    return int(parcel.received_at.timestamp() * 1000)

@@ -127,8 +127,8 @@ class Outbox:
             at=now_iso(),
             since=doubt.isoformat(timespec="milliseconds") if doubt else None,
         )
-        name = REPLY + handler
-        note = partial(self._journal.note, event.id, name, draft.as_field(), after=before)
+        name, kept = REPLY + handler, self._journal.stored(draft.as_field())
+        note = partial(self._journal.note, event.id, name, kept, after=before)
         if insist(note, turn.patience) is not Noted.YES:
             return None
         _warn_of_cost(event, handler, draft)

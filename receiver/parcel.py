@@ -37,6 +37,11 @@ class Parcel:
     alike: Mapping[str, str] = field(default_factory=dict)
     unreadable: str | None = None
 
+    @property
+    def milliseconds(self) -> int:
+        """When it was received, in milliseconds since the epoch."""
+        return int(self.received_at.timestamp() * 1000)
+
     def to_bytes(self) -> bytes:
         """Give the parcel as one line of ASCII JSON."""
         content = {

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from .accounts import Retentions
 from .errors import ReceiverError
 from .events import DeliveryReport, InboundMessage
 from .intake import Intake, outcome_of
@@ -58,7 +59,7 @@ class Findings:
 
 
 class Reconciler:
-    """Reconcile the accounts of one deployment; ``retention`` in seconds."""
+    """Reconcile the accounts of one deployment; ``retentions`` tell what is remembered."""
 
     def __init__(
         self,
@@ -66,14 +67,14 @@ class Reconciler:
         intake: Intake,
         connection: Connection,
         namespace: str,
-        retention: int,
+        retentions: Retentions,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._providers = providers
         self._intake = intake
         self._connection = connection
         self._namespace = namespace
-        self._retention = timedelta(seconds=retention)
+        self._retentions = retentions
         self._clock = clock
 
     def reconcile(self, account: str, since: datetime, *, dry_run: bool = False) -> Findings:
@@ -84,7 +85,7 @@ class Reconciler:
         `RedisError`; what was found until then became events, and is known the next time.
         """
         provider = self._asked(account)
-        oldest = self._oldest()
+        oldest = self._oldest(account)
         since = max(since, oldest)
         return self._compare(provider, since, oldest, None, dry_run)
 
@@ -114,7 +115,7 @@ class Reconciler:
         now, period = self._clock(), timedelta(seconds=every)
         first, last = self._time(self._first, account), self._time(self._last, account)
         since = min(now - max(2 * period, _LEAST_LOOKBACK), (last or now) - period)
-        oldest = max(self._oldest(), first or now)
+        oldest = max(self._oldest(account), first or now)
         findings = self._compare(
             provider, max(since, oldest), oldest, now - _WEBHOOK_MAY_COME, dry_run=False
         )
@@ -145,8 +146,9 @@ class Reconciler:
             )
         return provider
 
-    def _oldest(self) -> datetime:
-        return self._clock() - self._retention + min(_MOST_MARGIN, self._retention / 10)
+    def _oldest(self, account: str) -> datetime:
+        kept = timedelta(seconds=self._retentions.of(account))
+        return self._clock() - kept + min(_MOST_MARGIN, kept / 10)
 
     def _time(self, key: str, account: str) -> datetime | None:
         found = self._client.hget(key, account)

@@ -15,7 +15,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates
 
-from .accounts import Account, AccountSchema, as_many
+from .accounts import Account, AccountSchema, Retentions, as_many
 from .consent import Consent
 from .errors import ConfigurationError
 from .redis_url import check_redis_url
@@ -66,6 +66,12 @@ class Settings:
     inbox_guard: Callable[[], Any] | str | None = field(repr=False)
     metrics_token: str | None = field(repr=False)
     log_format: str
+
+    @property
+    def retentions(self) -> Retentions:
+        """How long the events of each account are kept."""
+        own = {name: account.retention for name, account in self.accounts.items()}
+        return Retentions(self.retention, {name: kept for name, kept in own.items() if kept})
 
 
 class _SettingsSchema(Schema):

@@ -44,7 +44,9 @@ class Supervisor:
         self._clerks = [
             Clerk(self._connection, parts.jobs, queue, "supervisor", retention) for queue in QUEUES
         ]
-        self._sweeper = Sweeper(self._connection, parts.jobs, retention)
+        self._sweeper = Sweeper(
+            self._connection, parts.jobs, parts.settings.retentions, parts.settings.raw_retention
+        )
         self._chores = parts.chores
         self._spool_watch = parts.intake.watch_spool
         self._stopping = threading.Event()

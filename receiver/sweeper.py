@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from .accounts import Retentions
+from .store.aging import Aging
 from .store.connection import Connection
 from .store.queue import QUEUES, Job, JobMaker, rq_time
 
@@ -20,7 +22,6 @@ _LOST_AFTER_MS = 60_000  # a job that was not moved for so long is looked for
 _CANDIDATES = 1_000
 _PAGE = 2_000
 _BATCH = 100
-_MOST_PRUNED = 20  # pages at each sweep
 
 _IN_NO_QUEUE = (b"deferred", b"scheduled", b"started")
 
@@ -28,12 +29,20 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """The sweeper of one namespace; ``retention`` in seconds."""
+    """The sweeper of one namespace; ``raw_retention`` in seconds, for bodies as they came."""
 
-    def __init__(self, connection: Connection, maker: JobMaker, retention: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        maker: JobMaker,
+        retentions: Retentions,
+        raw_retention: int | None = None,
+    ) -> None:
         self._connection = connection
         self._maker = maker
-        self._retention = retention
+        self._retention = retentions.usual
+        raw = retentions.longest if raw_retention is None else raw_retention
+        self._aging = Aging(connection, maker.namespace, retentions, raw)
         self._namespace = maker.namespace
 
     def sweep_when_due(self, name: str) -> int | None:
@@ -124,17 +133,8 @@ class Sweeper:
         for queue in map(self._maker.queue, QUEUES):
             self._client.zremrangebyscore(f"rq:failed:{queue}", "-inf", now)
             self._prune_workers(f"rq:workers:{queue}")
-        for name in ("events", "quarantine"):
-            self._prune_index(f"{self._namespace}:{name}", (now - self._retention) * 1000)
-
-    def _prune_index(self, key: str, until: float) -> None:
-        """In pages: a million at once would keep Redis from answering webhooks."""
-        for _ in range(_MOST_PRUNED):
-            old = self._client.zrangebyscore(key, "-inf", until, start=0, num=_PAGE)
-            if old:
-                self._client.zrem(key, *old)
-            if len(old) < _PAGE:
-                return
+        self._aging.prune()
+        self._aging.erase_raw()
 
     def _prune_workers(self, registry: str) -> None:
         for key in self._client.smembers(registry):

@@ -49,7 +49,9 @@ class Worker:
             for queue in queues
         ]
         self._connection = connection
-        self._sweeper = Sweeper(connection, parts.jobs, retention)
+        self._sweeper = Sweeper(
+            connection, parts.jobs, parts.settings.retentions, parts.settings.raw_retention
+        )
         self._chores = parts.chores
         self._registry = parts.connection.slow(ALIVE_SECONDS / 3)  # RQ changes its time-outs
         self._rq: BaseWorker | None = None

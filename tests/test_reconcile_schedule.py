@@ -11,7 +11,7 @@ from flask import Flask
 from redis import Redis
 
 from receiver import DeliveryReport, InboundMessage, Status
-from receiver.accounts import Account
+from receiver.accounts import Account, Retentions
 from receiver.errors import ReceiverError, TemporaryDeliveryError
 from receiver.providers.base import Ack, Provider, Stamp
 from receiver.providers.payload import Payload
@@ -68,7 +68,7 @@ class Desk:
         self.now = datetime.now(UTC)
         providers: dict[str, Provider] = {**parts.providers, "ledger": self.ledger}
         providers.pop("lefoka")
-        where = (providers, parts.intake, parts.connection, "receiver", WEEK)
+        where = (providers, parts.intake, parts.connection, "receiver", Retentions(WEEK))
         self.reconciler = Reconciler(*where, lambda: self.now)
 
     def has(self, *ages: timedelta | None) -> None:

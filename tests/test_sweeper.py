@@ -38,7 +38,7 @@ class Shop:
 
     def sweep(self) -> int:
         parts = self.app.extensions["receiver"]
-        return Sweeper(parts.connection, parts.jobs, parts.settings.retention).sweep()
+        return Sweeper(parts.connection, parts.jobs, parts.settings.retentions).sweep()
 
     def let_time_pass(self) -> None:
         """Make all that waits look as if nobody had moved it for long."""
@@ -121,7 +121,7 @@ def test_a_long_queue_is_searched_to_its_end(shop: Shop, redis: Any) -> None:
 
 def test_one_sweeps_at_a_time(shop: Shop, redis: Any) -> None:
     parts = shop.app.extensions["receiver"]
-    sweeper = Sweeper(parts.connection, parts.jobs, parts.settings.retention)
+    sweeper = Sweeper(parts.connection, parts.jobs, parts.settings.retentions)
     assert sweeper.sweep_when_due("one") == 0
     assert sweeper.sweep_when_due("two") is None
     assert 0 < redis.ttl("receiver:sweeper") <= 30

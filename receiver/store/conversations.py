@@ -19,9 +19,12 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, cast
 
 from ..events import event_id, unique_id
+from ..vault import PLAIN, Vault
 from .connection import Connection
 
 KEPT_SECONDS = 7200  # at least, whatever the time to live: longer than a message's retries take
+
+SEALED = ("base", "writes")  # of the fields, where encryption is on
 
 _MOST_WRITES = 8
 
@@ -108,7 +111,7 @@ class ConversationStore(ABC):
 
     def open(self, account: str, number: str, writer: Writer) -> Opened:
         """Read a conversation as a writer is to see it; ``number`` in E.164."""
-        key = _name(account, number)
+        key = conversation_name(account, number)
         fields, now = self._read(key)
         opened = _opened(key, writer, fields, now)
         mine = opened.mine
@@ -156,11 +159,11 @@ class ConversationStore(ABC):
 
         The one that took it is told the same again; the one that set it never takes it.
         """
-        return self._take(_name(account, number), event)
+        return self._take(conversation_name(account, number), event)
 
     def show(self, account: str, number: str) -> Shown | None:
         """Give a conversation as it stands; ``None`` where there is none."""
-        fields, now = self._read(_name(account, number))
+        fields, now = self._read(conversation_name(account, number))
         if not fields or int(fields["until"]) <= now:
             return None
         state = _applied(json.loads(fields["base"]), json.loads(fields["writes"]))
@@ -170,7 +173,7 @@ class ConversationStore(ABC):
 
     def forget(self, account: str, number: str) -> bool:
         """Forget a conversation and all that was in it; tell whether there was one."""
-        return self._drop(_name(account, number))
+        return self._drop(conversation_name(account, number))
 
     @abstractmethod
     def _read(self, key: str) -> tuple[Mapping[str, str], int]:
@@ -193,9 +196,10 @@ standing_in: ContextVar[ConversationStore | None] = ContextVar("standing_in", de
 class Conversations(ConversationStore):
     """The conversations of one namespace."""
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
+    def __init__(self, connection: Connection, namespace: str, vault: Vault = PLAIN) -> None:
         self._connection = connection
         self._namespace = namespace
+        self._vault = vault
 
     def _read(self, key: str) -> tuple[Mapping[str, str], int]:
         with self._client.pipeline(transaction=False) as pipeline:
@@ -203,10 +207,12 @@ class Conversations(ConversationStore):
             pipeline.time()
             fields, (seconds, microseconds) = pipeline.execute()
         found = {name.decode(): value.decode() for name, value in fields.items()}
+        found |= {name: self._vault.open_text(found[name]) for name in SEALED if name in found}
         return found, seconds * 1000 + microseconds // 1000
 
     def _write(self, key: str, version: str, commit: Commit) -> bool:
-        args = [version, commit.version, commit.event, commit.base, commit.writes]
+        base, writes = map(self._vault.seal_text, (commit.base, commit.writes))
+        args = [version, commit.version, commit.event, base, writes]
         args += ["set" if commit.sets_expected else "keep", commit.expected]
         more = [int(commit.is_empty), commit.ttl, KEPT_SECONDS]
         return bool(self._connection.run("talk_commit", [self._key(key)], [*args, *more]))
@@ -236,7 +242,8 @@ def _same(one: object, other: object) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _name(account: str, number: str) -> str:
+def conversation_name(account: str, number: str) -> str:
+    """Name a conversation in its key, which shows no number."""
     return event_id("talk", account, number)
 
 

@@ -110,6 +110,8 @@ class DeadLetters:
     def retry(self, letter: DeadLetter) -> Noted:
         """Queue it again, with all its attempts, in one atomic step."""
         call, record = letter.call, letter.record
+        if call is not None and record is None:
+            record = self._journal.load(call.event_id)  # which says so where a key is lost
         if call is None or record is None:
             return Noted.GONE
         field, job = self._again(call, letter.handler, record)

@@ -4,58 +4,46 @@ A record is a hash ``<namespace>:event:<id>``: ``event`` (JSON), ``raw`` (the bo
 its headers, see `packing`; on the first event of a callback, ``raw_in`` names it on the others),
 ``packed_with`` (the event that the body was packed with, if ``event`` was rewritten), ``resends``,
 ``duplicate_of``, ``stale``, ``replay``, ``routed``, ``handler:<name>`` and ``reply:<name>`` (JSON
-each). It expires as a whole.
+each), ``keep`` (seconds, where its account has a retention of its own) and ``forgotten``. It
+expires as a whole. What people wrote, and their numbers, are sealed; see `vault`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, cast
 
-from ..events import AnyEvent, DeliveryReport, from_json, to_json
+from ..errors import KeyLost
+from ..events import AnyEvent, to_json
+from ..vault import PLAIN, Vault
 from .connection import Connection
-from .packing import Packed
 from .queue import Job, rq_time
+from .record import (
+    HANDLER,
+    REPLAY,
+    REPLY,
+    ROUTED,
+    Record,
+    Stored,
+    field_json,
+    read_packed,
+    read_record,
+    read_untouched,
+    to_stored,
+)
 
-HANDLER = "handler:"
-REPLY = "reply:"
-ROUTED = "routed"
-REPLAY = "replay"
+__all__ = ["HANDLER", "REPLAY", "REPLY", "ROUTED", "Record", "field_json"]
 
-Guarded = tuple[str, Mapping[str, Any], Job]  # a field, its value, a job: see `Journal.note`
-
-_json = json.JSONEncoder(separators=(",", ":")).encode
+Guarded = tuple[str, Stored, Job]  # a field, its value, a job: see `Journal.note`
 
 _PAGE = 200
 _LOOKED_AT = 20_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """All that is known of one event; ``raw`` and texts are for people who may see them."""
-
-    event: AnyEvent
-    packed: Packed | None = field(default=None, repr=False)
-    raw_in: str | None = None
-    resends: int = 0
-    routed: Mapping[str, Any] | None = None
-    replay: Mapping[str, Any] | None = None
-    handlers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    replies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-
-    @property
-    def raw(self) -> bytes | None:
-        """The body as it came, if it is kept here."""
-        return None if self.packed is None else self.packed.raw
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers that were kept with the body, if it is kept here."""
-        return {} if self.packed is None else self.packed.headers
+_log = logging.getLogger(__name__)
 
 
 class Noted(IntEnum):
@@ -82,7 +70,7 @@ class Note:
     guarded: Sequence[Guarded] = ()
     contacts: str = ""
 
-    def followed_by(self, value: Mapping[str, Any], guarded: Sequence[Guarded] = ()) -> Note:
+    def followed_by(self, value: Stored, guarded: Sequence[Guarded] = ()) -> Note:
         """Make the note that takes the place of this one."""
         return Note(self.event_id, self.name, field_json(value), self.value, guarded)
 
@@ -109,10 +97,13 @@ class DeadJob:
 class Journal:
     """Read and mark the records of one namespace; ``retention`` in seconds."""
 
-    def __init__(self, connection: Connection, namespace: str, retention: int) -> None:
+    def __init__(
+        self, connection: Connection, namespace: str, retention: int, vault: Vault = PLAIN
+    ) -> None:
         self._connection = connection
         self._namespace = namespace
         self._retention = retention
+        self._vault = vault
 
     @property
     def index(self) -> str:
@@ -120,20 +111,22 @@ class Journal:
         return f"{self._namespace}:events"
 
     def load(self, event_id: str) -> Record | None:
-        """Give one record, or ``None`` where it has expired or never was."""
-        return _record(self._client.hgetall(self._key(event_id)))
+        """Give one record, or ``None`` where it has expired or never was. Raises `KeyLost`."""
+        return read_record(self._client.hgetall(self._key(event_id)), self._vault)
+
+    def stored(self, value: Mapping[str, Any]) -> Stored:
+        """Give a field's value as it is to be kept; written again, it is the same."""
+        return to_stored(value, self._vault)
 
     def untouched(self, fields: Sequence[bytes | None]) -> Record:
         """Give the record of an event that no handler has been near, of what `claim` read."""
-        names = (b"event", b"duplicate_of", b"stale")
-        found = {name: value for name, value in zip(names, fields, strict=True) if value}
-        return Record(event=_marked(from_json(found[b"event"]), found))
+        return read_untouched(fields, self._vault)
 
     def load_raw(self, record: Record) -> bytes | None:
         """Give the body that a record came in, wherever it is kept."""
         if record.raw is not None or record.raw_in is None:
             return record.raw
-        packed = _packed(self._client.hgetall(self._key(record.raw_in)))
+        packed = read_packed(self._client.hgetall(self._key(record.raw_in)), self._vault)
         return None if packed is None else packed.raw
 
     def note(
@@ -154,7 +147,8 @@ class Journal:
         is queued only with the writing of that field.
         """
         mode = "once" if once else "always" if after is None else "after"
-        args: list[Any] = [name, field_json(value), mode, field_json(after) if after else ""]
+        text = self.stored(value).kept
+        args: list[Any] = [name, text, mode, field_json(after) if after else ""]
         args += [rq_time(), self._retention]
         for job in then:
             args += ["", "", *job.args()]
@@ -165,7 +159,8 @@ class Journal:
 
     def rewrite(self, event: AnyEvent) -> None:
         """Replace what an event says, where more is known of it than when it came."""
-        self._connection.run("rewrite", [self._key(event.id)], [to_json(event)])
+        text = self._vault.seal_text(to_json(event))
+        self._connection.run("rewrite", [self._key(event.id)], [text])
 
     def revive(
         self,
@@ -182,7 +177,8 @@ class Journal:
         args: list[Any] = [rq_time(), self._retention, *(dead.args() if dead else ("", ""))]
         args.append(len(fields))
         for name, (before, later) in fields.items():
-            args += [name, field_json(before) if before else "", field_json(later) if later else ""]
+            text = self.stored(later).kept if later else ""
+            args += [name, field_json(before) if before else "", text]
         for job in jobs:
             args += job.args()
         keys = [self._key(event_id), self._ledger]
@@ -207,16 +203,25 @@ class Journal:
         return (found for found in self.ids(limit=_LOOKED_AT) if found.startswith(prefix))
 
     def records(self, ids: Iterable[str]) -> Iterator[Record]:
-        """Give the records of these ids, leaving out what has expired."""
-        wanted = list(ids)
+        """Give the records of these ids, leaving out what has expired.
+
+        And what no key of ours opens: `check` tells of that.
+        """
+        wanted, closed = list(ids), 0
         for start in range(0, len(wanted), _PAGE):
             pipeline = self._client.pipeline(transaction=False)
             for event_id in wanted[start : start + _PAGE]:
                 pipeline.hgetall(self._key(event_id))
             for data in pipeline.execute():
-                record = _record(data)
+                try:
+                    record = read_record(data, self._vault)
+                except KeyLost:
+                    closed += 1
+                    continue
                 if record is not None:
                     yield record
+        if closed:
+            _log.error("event=key_lost records=%d help='see check'", closed)
 
     @property
     def _ledger(self) -> str:
@@ -240,54 +245,3 @@ class Journal:
 def now_iso() -> str:
     """Give the time now as records hold it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _record(data: Mapping[bytes, bytes]) -> Record | None:
-    if b"event" not in data:
-        return None
-    event = _marked(from_json(data[b"event"]), data)
-    raw_in = data.get(b"raw_in")
-    return Record(
-        event=event,
-        packed=_packed(data),
-        raw_in=raw_in.decode("ascii") if raw_in else None,
-        resends=int(data.get(b"resends", 0)),
-        routed=_load(data.get(ROUTED.encode())),
-        replay=_load(data.get(REPLAY.encode())),
-        handlers=_named(data, HANDLER, _load),
-        replies=_named(data, REPLY, _load),
-    )
-
-
-def _packed(data: Mapping[bytes, bytes]) -> Packed | None:
-    """Give the body of a record: none where it lies with another record."""
-    if b"raw" not in data:
-        return None
-    event = data.get(b"packed_with") or data[b"event"]
-    return Packed(data[b"raw"], event, data.get(b"headers"))
-
-
-def _marked(event: AnyEvent, data: Mapping[bytes, bytes]) -> AnyEvent:
-    """Say of an event what only its place among the others tells."""
-    duplicate_of = data.get(b"duplicate_of")
-    if duplicate_of is not None:
-        event = replace(event, duplicate_of=duplicate_of.decode("ascii"))
-    if isinstance(event, DeliveryReport) and b"stale" in data:
-        event = replace(event, stale=True)
-    return event
-
-
-def _named(
-    data: Mapping[bytes, bytes], prefix: str, load: Callable[[bytes], Any]
-) -> dict[str, Any]:
-    names = ((name.decode("utf-8"), value) for name, value in data.items())
-    return {n.removeprefix(prefix): load(v) for n, v in names if n.startswith(prefix)}
-
-
-def _load(text: bytes | None) -> Any:
-    return None if text is None else json.loads(text)
-
-
-def field_json(value: Mapping[str, Any]) -> str:
-    """Give a field's value as it is written."""
-    return _json(value)

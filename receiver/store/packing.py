@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -48,11 +48,13 @@ class Packed:
     """A body as a record has it; it is unpacked when it is asked for, which no worker does.
 
     ``plain_headers`` (JSON): where an older version kept both as they came, beside each other.
+    ``opened`` gives what is encrypted at rest; all three may be.
     """
 
     content: bytes = field(repr=False)
     event: bytes = field(repr=False)
     plain_headers: bytes | None = field(default=None, repr=False)
+    opened: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
 
     @property
     def raw(self) -> bytes:
@@ -66,11 +68,12 @@ class Packed:
         return found
 
     def _parts(self) -> tuple[bytes, bytes]:
+        content = self.opened(self.content)
         if self.plain_headers is not None:
-            return self.plain_headers, self.content
-        needed = self.event if self.content[:1] == _WITH_EVENT else None
+            return self.opened(self.plain_headers), content
+        needed = self.opened(self.event) if content[:1] == _WITH_EVENT else None
         unpacking = zlib.decompressobj(_WINDOW, _dictionary(needed))
-        unpacked = unpacking.decompress(self.content[1:]) + unpacking.flush()
+        unpacked = unpacking.decompress(content[1:]) + unpacking.flush()
         head, _, body = unpacked.partition(b"\n")
         return head, body
 

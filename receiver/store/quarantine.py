@@ -1,20 +1,26 @@
 """Authentic bodies that nobody could read, as they came: kept until they are read or dropped.
 
 A record is a hash ``<namespace>:quarantine:<id>``; it expires a retention after its first arrival.
+Body and headers are sealed. What was forgotten has neither: a resend finds it, and brings nothing.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..errors import KeyLost
 from ..events import Trust
+from ..vault import PLAIN, Vault
 from .connection import Connection
 
 _PAGE = 200
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +55,16 @@ class Quarantined:
 class Quarantine:
     """The quarantine of one namespace."""
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
+    def __init__(self, connection: Connection, namespace: str, vault: Vault = PLAIN) -> None:
         self._connection = connection
+        self._vault = vault
         self._index = f"{namespace}:quarantine"
 
     def __len__(self) -> int:
         return int(self._client.zcard(self._index))
 
     def __iter__(self) -> Iterator[Quarantined]:
-        """Give all of them, the newest first."""
+        """Give all of them, the newest first, but for what no key of ours opens."""
         start = 0
         while page := self._client.zrevrange(self._index, start, start + _PAGE - 1):
             start += len(page)
@@ -66,8 +73,12 @@ class Quarantine:
             for body_id in ids:
                 pipeline.hgetall(self._key(body_id))
             for body_id, data in zip(ids, pipeline.execute(), strict=True):
-                if b"raw" in data:
-                    yield _quarantined(body_id, data)
+                if b"raw" not in data:
+                    continue
+                try:
+                    yield _quarantined(body_id, data, self._vault)
+                except KeyLost:
+                    _log.error("event=key_lost quarantined=%s help='see check'", body_id)
 
     def drop(self, body_id: str) -> None:
         """Forget a body."""
@@ -85,7 +96,7 @@ class Quarantine:
         return self._connection.client
 
 
-def _quarantined(body_id: str, data: Mapping[bytes, bytes]) -> Quarantined:
+def _quarantined(body_id: str, data: Mapping[bytes, bytes], vault: Vault) -> Quarantined:
     text = {name.decode(): value.decode() for name, value in data.items() if name != b"raw"}
     return Quarantined(
         id=body_id,
@@ -94,7 +105,7 @@ def _quarantined(body_id: str, data: Mapping[bytes, bytes]) -> Quarantined:
         reason=text["reason"],
         received_at=datetime.fromisoformat(text["received_at"]),
         trust="token" if text.get("trust") == "token" else "key",
-        raw=data[b"raw"],
-        headers=json.loads(text.get("headers", "{}")),
+        raw=vault.open(data[b"raw"]),
+        headers=json.loads(vault.open_text(text.get("headers", "{}"))),
         resends=int(text.get("resends", 0)),
     )

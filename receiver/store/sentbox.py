@@ -2,25 +2,32 @@
 
 ``<namespace>:sent:<hash>`` is a sorted set of numbers by the time that they were written to, one
 for a message id and one for a client reference. ``<namespace>:polls`` holds by due time what is to
-be asked about, ``<namespace>:poll:<hash>`` (JSON) whom and what. No number stands in a key.
+be asked about, ``<namespace>:poll:<hash>`` (JSON) whom and what. No number stands in a key. Where
+encryption is on, polls are sealed, and pseudonyms stand in the place of numbers.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ..errors import KeyLost
 from ..events import event_id
 from ..sms import Sent, Sms
+from ..vault import PLAIN, Vault
 from .connection import Connection
+from .pseudonyms import Pseudonyms
 
 FIRST_POLL = timedelta(minutes=1)  # after the send
 
 _POLL_LIFE = timedelta(days=4)  # longer than anything is asked about
 _PAUSED = "polls-paused"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,7 @@ class Poll:
     """One SMS to ask about: ``recipients`` are those whose final status is not known yet.
 
     ``sent_at``: aware; for a scheduled SMS the time it was scheduled for. ``refusals``: how often
-    the provider would not tell.
+    the provider would not tell. ``kept``: the text that it was read from, if it was.
     """
 
     account: str
@@ -37,6 +44,7 @@ class Poll:
     client_reference: str | None = None
     sent_at: datetime
     refusals: int = 0
+    kept: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -45,7 +53,7 @@ class Poll:
 
     def to_json(self) -> str:
         """Give the poll as one line of JSON."""
-        content = {name: getattr(self, name) for name in self.__slots__}
+        content = {name: getattr(self, name) for name in self.__slots__ if name != "kept"}
         return json.dumps({**content, "sent_at": self.sent_at.isoformat()})
 
     @classmethod
@@ -60,15 +68,20 @@ class Poll:
 class SentBox:
     """What one namespace sent; ``retention`` in seconds, for how long replies are recognised."""
 
-    def __init__(self, connection: Connection, namespace: str, retention: int) -> None:
+    def __init__(
+        self, connection: Connection, namespace: str, retention: int, vault: Vault = PLAIN
+    ) -> None:
         self._connection = connection
         self._namespace = namespace
         self._retention = retention
+        self._vault = vault
+        self._pseudonyms = Pseudonyms(connection, namespace, vault)
 
     def keep(self, account: str, sms: Sms, sent: Sent, *, poll: bool) -> None:
         """Note that a provider took an SMS; ``poll`` has it asked what became of it.
 
-        One round trip, all or nothing, and harmless when it is done again.
+        One round trip, all or nothing, and harmless when it is done again. Two where encryption is
+        on.
         """
         now = datetime.now(UTC)
         numbers = tuple(n for n in sms.recipients if n not in sent.refused)
@@ -78,9 +91,10 @@ class SentBox:
             names[_sent_as(account, sent.message_id)] = numbers
         if sms.client_reference:
             names[_referred_to_as(account, sms.client_reference)] = numbers
+        known = self._pseudonyms.of(numbers, make=True) if self._vault.is_on else {}
         with self._client.pipeline(transaction=True) as pipeline:
             for name, whom in names.items():
-                self._remember(pipeline, name, whom, now)
+                self._remember(pipeline, name, [known.get(n, n) for n in whom], now)
             for message_id, whom in by_id.items() if poll else ():
                 asked = Poll(
                     account=account,
@@ -91,7 +105,8 @@ class SentBox:
                 )
                 life = asked.sent_at - now + _POLL_LIFE
                 due = asked.sent_at + FIRST_POLL
-                pipeline.set(self._key("poll", asked.id), asked.to_json(), nx=True, ex=life)
+                text = self._vault.seal_text(asked.to_json())
+                pipeline.set(self._key("poll", asked.id), text, nx=True, ex=life)
                 pipeline.zadd(self._polls, {asked.id: due.timestamp()}, nx=True)
             pipeline.execute()
 
@@ -111,11 +126,12 @@ class SentBox:
         names += [_referred_to_as(account, client_reference)] if client_reference else []
         if not names or not among:
             return frozenset()
-        wanted = list(among)
+        known = self._pseudonyms.of(among, make=False) if self._vault.is_on else {}
+        wanted = {**{number: number for number in among}, **{p: n for n, p in known.items()}}
         with self._client.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.zmscore(self._key("sent", name), wanted)
-            found = [_hits(wanted, scores) for scores in pipeline.execute()]
+                pipeline.zmscore(self._key("sent", name), list(wanted))
+            found = [_hits(list(wanted.values()), scores) for scores in pipeline.execute()]
         return next(filter(None, found), frozenset())
 
     def is_due(self, now: datetime) -> bool:
@@ -130,7 +146,7 @@ class SentBox:
         """
         args = [self._namespace, now.timestamp(), limit, now.timestamp() + lease]
         found: Sequence[bytes] = self._connection.run("polls_due", [self._polls], args)
-        return [poll for text in found[1::2] if (poll := _read(text)) is not None]
+        return [poll for text in found[1::2] if (poll := self._read(text)) is not None]
 
     def settle(self, poll: Poll, due_at: datetime | None) -> None:
         """Put a claimed poll off until a time, as it stands now; ``None`` ends it.
@@ -138,13 +154,13 @@ class SentBox:
         Does nothing where somebody else ended it meanwhile.
         """
         key = self._key("poll", poll.id)
+        if due_at is not None:
+            args = [poll.id, due_at.timestamp(), poll.kept, self._vault.seal_text(poll.to_json())]
+            self._connection.run("poll_settle", [key, self._polls], args)
+            return
         with self._client.pipeline(transaction=True) as pipeline:
-            if due_at is None:
-                pipeline.delete(key)
-                pipeline.zrem(self._polls, poll.id)
-            else:
-                pipeline.set(key, poll.to_json(), xx=True, keepttl=True)
-                pipeline.zadd(self._polls, {poll.id: due_at.timestamp()}, xx=True)
+            pipeline.delete(key)
+            pipeline.zrem(self._polls, poll.id)
             pipeline.execute()
 
     def pause(self, account: str, until: datetime) -> None:
@@ -167,6 +183,16 @@ class SentBox:
     def _key(self, kind: str, name: str) -> str:
         return f"{self._namespace}:{kind}:{name}"
 
+    def _read(self, text: bytes) -> Poll | None:
+        """Read a poll; one that another release wrote otherwise must not hold up the rest."""
+        try:
+            return replace(Poll.from_json(self._vault.open(text)), kept=text)
+        except KeyLost:
+            _log.error("event=key_lost polls=1 help='see check'")
+        except (ValueError, TypeError, LookupError):
+            pass
+        return None
+
     def _remember(self, pipeline: Any, name: str, numbers: Sequence[str], now: datetime) -> None:
         """A reference that is used every day must not keep its numbers for ever."""
         if not numbers:
@@ -175,14 +201,6 @@ class SentBox:
         pipeline.zadd(key, dict.fromkeys(numbers, at))
         pipeline.zremrangebyscore(key, "-inf", at - self._retention)
         pipeline.expire(key, self._retention)
-
-
-def _read(text: bytes) -> Poll | None:
-    """Read a poll; one that another release wrote otherwise must not hold up the rest."""
-    try:
-        return Poll.from_json(text)
-    except (ValueError, TypeError, LookupError):
-        return None
 
 
 def _by_message_id(sent: Sent, numbers: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

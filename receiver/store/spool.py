@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -178,6 +178,27 @@ class Spool:
             refused=int(self._one("SELECT COUNT(*) FROM parcels WHERE tries > 0") or 0),
             set_aside=self._file.set_aside(),
         )
+
+    def parcels(self) -> Iterator[tuple[int, bytes]]:
+        """Give all that waits with its number, in order, and leave it there."""
+        nothing = _Page("", [])
+        page = self._page(nothing) if self._file.exists() else nothing
+        while page.rows:
+            yield from page.rows
+            page = self._page(page)
+
+    def change(self, number: int, parcel: bytes, later: bytes | None) -> bool:
+        """Put another parcel in the place of one, or drop it; False where that is not there."""
+
+        these = (number, parcel) if later is None else (later, number, parcel)
+        verb = "DELETE FROM parcels" if later is None else "UPDATE parcels SET parcel = ?"
+        query = f"{verb} WHERE id = ? AND parcel = ?"
+        frees = later is None
+        return self._file.run(lambda c: c.execute(query, these).rowcount, frees=frees) > 0
+
+    def scrub(self) -> None:
+        """Leave nothing on disk of what was taken or dropped, not even in pages that are free."""
+        self._file.scrub()
 
     def close(self) -> None:
         """Close the file in this process; the next use opens it again."""

@@ -86,6 +86,11 @@ class SpoolFile:
         self._use(_shrink)
         self._reserve.make()
 
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, and empty its log."""
+        if self.exists():
+            self._use(_rewrite)
+
     def exists(self) -> bool:
         """Tell whether there is a file at all."""
         return _identify(self.path) is not None
@@ -223,8 +228,12 @@ def _shrink(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     # what is left is copied in memory: a tenth at most
     if free * bytes_each > _WORTH_SHRINKING and free > 0.9 * pages:
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        _rewrite(connection)
+
+
+def _rewrite(connection: sqlite3.Connection) -> None:
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _is_damage(error: BaseException) -> bool:

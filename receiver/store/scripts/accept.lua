@@ -1,12 +1,13 @@
 -- Accept all events of one callback: record, index and RQ job of each new one, or nothing at all.
 -- KEYS: the index by time, the ledger.
--- ARGV: prefix, retention (s), time (ms), time (RQ's text), the body as it is packed, 'asked' or '', then
---       for each event: id, record, alike or '', outcome or '', word, final ('1' or '0'), its job.
+-- ARGV: prefix, retention (s), time (ms), time (RQ's text), the body as it is packed, 'asked' or '',
+--       the longest retention of any account (s), 'keep' where this one is its account's own or '',
+--       then for each event: id, record, alike or '', outcome or '', word, final ('1' or '0'), its job.
 -- alike names what an event looks like, outcome the message and recipient that a report is about.
 -- 'asked': we asked the provider for this, so that a report's dates may differ from the webhook's:
 -- the word alone tells whether it came before. So it does for a webhook after asking.
 -- Returns 1 for each new event and 0 for each that was known.
-local FIRST, PER_EVENT, ALIKE_MS, RARELY = 7, 13, 120000, 16
+local FIRST, PER_EVENT, ALIKE_MS, RARELY = 9, 13, 120000, 16
 local prefix, retention, received_ms, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local asked = ARGV[6] ~= ''
 local raw_in = false
@@ -52,6 +53,7 @@ local function write(i, id, key)
     redis.call('HSET', key, 'event', ARGV[i + 1], 'raw', ARGV[5])
     raw_in = id
   end
+  if ARGV[8] ~= '' then redis.call('HSET', key, ARGV[8], retention) end
   redis.call('EXPIRE', key, retention)
   redis.call('ZADD', KEYS[1], received_ms, id)
   enqueue(job_at(i + 6), now, retention, KEYS[2])
@@ -85,7 +87,7 @@ for i = FIRST, #ARGV, PER_EVENT do
 end
 -- The index forgets what has expired, a little more than it learns: one callback in sixteen sees to it.
 if #answer >= RARELY or received_ms % RARELY == 0 then
-  local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - retention * 1000,
+  local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - ARGV[7] * 1000,
     'LIMIT', 0, math.min(RARELY * #answer + 10, 1000))
   if #old > 0 then redis.call('ZREM', KEYS[1], unpack(old)) end
 end

@@ -9,7 +9,10 @@ local function untouched(id)
   if string.sub(id, 1, #routes) ~= routes then return {} end
   local record = records .. string.sub(id, #routes + 1)
   for _, name in ipairs(redis.call('HKEYS', record)) do
-    if name == 'routed' or name == 'replay' or string.find(name, ':', 1, true) then return {} end
+    if name == 'routed' or name == 'replay' or name == 'forgotten'
+        or string.find(name, ':', 1, true) then
+      return {}
+    end
   end
   local found = redis.call('HMGET', record, 'event', 'duplicate_of', 'stale')
   return found[1] and found or {}

@@ -8,6 +8,11 @@ local function now_ms()
   return clock
 end
 
+-- Have a record live on for a retention: its account's own, if it has one.
+local function keep_on(record, retention)
+  redis.call('EXPIRE', record, redis.call('HGET', record, 'keep') or retention)
+end
+
 -- A job takes seven arguments: id, data, signature, queue, timeout, entry in the ledger, lane or ''.
 local function job_at(i)
   return {id = ARGV[i], data = ARGV[i + 1], signature = ARGV[i + 2], queue = ARGV[i + 3],

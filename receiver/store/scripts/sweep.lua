@@ -45,7 +45,10 @@ for i = 4, #ARGV, PER_JOB do
       redis.call('DEL', 'rq:job:' .. job.id)
       enqueue(job, now, retention, KEYS[1], true)
     end
-    if left >= 0 and left < retention / 2 then redis.call('EXPIRE', record, retention) end
+    if left >= 0 then
+      local kept = tonumber(redis.call('HGET', record, 'keep') or retention)
+      if left < kept / 2 then redis.call('EXPIRE', record, kept) end
+    end
   end
 end
 return {lost, gone}

@@ -12,14 +12,16 @@
 -- now, or where nobody else has begun it since its worker was taken for dead.
 -- A job that ends for good leaves its lane to the next; what is tried again keeps its place there.
 -- A job with a guard field is queued only if that field was not there yet.
--- Returns of the job to begin: 1 if it was begun; 0 if its event is gone; -1 if it is another
--- worker's by now, or somebody else was first to write.
+-- Returns of the job to begin: 1 if it was begun; 0 if its event is gone, or
+-- forgotten; -1 if it is another worker's by now, or somebody else was first to write.
 local BEGIN, END, JOBS_FROM, PER_JOB, MOST_EVENTS = 4, 10, 22, 9, 10000
 local retention, now = ARGV[2], ARGV[3]
 
 local function write_outcome(claimed)
   local record, field, value, before = ARGV[END + 8], ARGV[END + 9], ARGV[END + 10], ARGV[END + 11]
-  if field == '' or redis.call('EXISTS', record) == 0 then return end
+  if field == '' then return end
+  local known = redis.call('HMGET', record, 'event', 'forgotten')
+  if not known[1] or known[2] then return end
   if not claimed and redis.call('HGET', record, field) ~= before then return end
   redis.call('HSET', record, field, value)
   for i = JOBS_FROM, #ARGV, PER_JOB do
@@ -33,7 +35,7 @@ local function bury(id, key)
   redis.call('HSET', key, 'status', 'failed', 'ended_at', now, 'exc_info', ARGV[END + 6])
   if ARGV[END + 7] ~= '' then redis.call('HSET', key, 'handler', ARGV[END + 7]) end
   redis.call('EXPIRE', key, retention)
-  redis.call('EXPIRE', ARGV[END + 8], retention)
+  keep_on(ARGV[END + 8], retention)
   redis.call('ZADD', KEYS[4], ARGV[END + 5], id)
 end
 
@@ -52,14 +54,14 @@ local function finish(id, how, entry, lane)
 end
 
 -- A contact's list forgets what has expired as it learns.
-local function index(words)
+local function index(words, kept)
   local prefix, ms, event, contacts = string.match(words, '^(%S+) (%d+) (%x+) (.*)$')
   for contact in string.gmatch(contacts, '%x+') do
     local key = prefix .. contact
     if redis.call('ZADD', key, ms, event) == 1 then
-      redis.call('ZREMRANGEBYSCORE', key, '-inf', ms - retention * 1000)
+      redis.call('ZREMRANGEBYSCORE', key, '-inf', ms - kept * 1000)
       redis.call('ZREMRANGEBYRANK', key, 0, -MOST_EVENTS - 1)
-      redis.call('EXPIRE', key, retention)
+      redis.call('EXPIRE', key, kept)
     end
   end
 end
@@ -67,14 +69,18 @@ end
 local function begin(id, record, field, value, before, words)
   local key = 'rq:job:' .. id
   if not redis.call('LPOS', KEYS[1], id) or redis.call('EXISTS', key) == 0 then return -1 end
+  local kept, forgotten = nil, nil
   if field ~= '' then
-    local found = redis.call('HMGET', record, 'event', field)
-    if not found[1] then return 0 end
+    local found = redis.call('HMGET', record, 'event', field, 'forgotten', 'keep')
+    if not found[1] or found[3] then return 0 end
     if (found[2] or '') ~= before then return -1 end
     redis.call('HSET', record, field, value)
+    kept = found[4]
+  elseif words ~= '' then
+    forgotten, kept = unpack(redis.call('HMGET', record, 'forgotten', 'keep'))
   end
   redis.call('HSET', key, 'status', 'started', 'worker_name', ARGV[1])
-  if words ~= '' then index(words) end
+  if words ~= '' and not forgotten then index(words, kept or retention) end
   return 1
 end
 
