@@ -44,6 +44,7 @@ from .vault import Vault
 
 if TYPE_CHECKING:
     from .jobs import Desk
+    from .privacy import Places
 
 
 class Deployment:
@@ -129,6 +130,23 @@ class Deployment:
             reconciler=self.reconciler,
             silence=self.silence,
             every=self.settings.reconcile,
+        )
+
+    @cached_property
+    def places(self) -> Places:
+        """Where numbers may be, for `receiver.privacy`."""
+        from .privacy import Places
+
+        return Places(
+            connection=self.connection,
+            namespace=self.settings.namespace,
+            vault=self.vault,
+            accounts=frozenset(self.settings.accounts),
+            intake=self.intake,
+            spool=self.spool,
+            deadletters=self.deadletters,
+            conversations=self.conversations,
+            optouts=self.optouts,
         )
 
     @cached_property

@@ -103,6 +103,8 @@ class Desk:
 
     def _route_begun(self, record: Record, turn: Turn) -> Verdict:
         """Go on with an event where an earlier job left off, or find its handlers."""
+        if record.forgotten:
+            return DONE
         begun = _begun(record)
         if turn.deaths >= _MOST_DEATHS and _open(record, begun):
             return self.handling.poison(record, begun or ROUTING, turn.deaths)
@@ -157,6 +159,8 @@ class Desk:
         record = self.journal.load(event_id)
         if record is None:
             return gone(event_id)
+        if record.forgotten:
+            return DONE
         if turn.deaths >= _MOST_DEATHS:
             return self.handling.poison(record, name, turn.deaths)
         return self._attempt(record, name, turn)
@@ -174,7 +178,7 @@ class Desk:
             return gone(event_id)
         before = record.replies[name]
         event, draft = record.event, Draft(**{"to": None, "source": None, **before})
-        if not isinstance(event, InboundMessage):
+        if not isinstance(event, InboundMessage) or record.forgotten:
             return DONE
         if draft.state == "sending" and turn.elsewhere(str(draft.by)):
             return HELD

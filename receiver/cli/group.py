@@ -23,6 +23,11 @@ _PLACES = {
         "reconcile": "cli.reconcile:reconcile",
         "optouts": "cli.optouts:optouts",
     },
+    "Protect": {
+        "forget": "cli.privacy:forget",
+        "export": "cli.privacy:export",
+        "privacy": "cli.privacy:privacy",
+    },
     "Send": {
         "send": "cli.sending:send_sms",
         "status": "cli.sending:ask_status",

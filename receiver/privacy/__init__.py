@@ -2,8 +2,8 @@
 
 from .exporting import export
 from .forgetting import Forgetting, Outcome
-from .places import Hit, Parts, Place
+from .places import Hit, Place, Places
 from .resealing import Resealing
 from .search import Search
 
-__all__ = ["Forgetting", "Hit", "Outcome", "Parts", "Place", "Resealing", "Search", "export"]
+__all__ = ["Forgetting", "Hit", "Outcome", "Place", "Places", "Resealing", "Search", "export"]

@@ -23,7 +23,7 @@ def export(number: str, hits: Iterable[Hit]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "number": number,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **{part: [] for part in _PARTS.values()},
+        **{part: [] for part in dict.fromkeys(_PARTS.values())},
         "unreadable": 0,
     }
     for hit in hits:
@@ -40,6 +40,7 @@ _PARTS = {
     Place.MENTION: "named_in",
     Place.CONVERSATION: "conversations",
     Place.OPT_OUT: "opt_outs",
+    Place.SUPPRESSED: "opt_outs",
     Place.SENT: "sent",
     Place.SEND: "sends",
     Place.POLL: "polls",
@@ -64,7 +65,7 @@ def _told(hit: Hit, number: str) -> dict[str, Any]:
             return {"of_another_number": True}
         case Place.CONVERSATION:
             return {"account": hit.name, **_state(content)}
-        case Place.OPT_OUT:
+        case Place.OPT_OUT | Place.SUPPRESSED:
             return {"account": hit.name, **content}
         case Place.SENT:
             at = datetime.fromtimestamp(content, UTC).isoformat(timespec="seconds")

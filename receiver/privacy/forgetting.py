@@ -107,6 +107,7 @@ class Forgetting:
             Place.QUARANTINE: self._erase_quarantined,
             Place.CONVERSATION: self._erase_conversation,
             Place.OPT_OUT: self._erase_optout,
+            Place.SUPPRESSED: self._erase_optout,
             Place.SENT: self._erase_sent,
             Place.SEND: self._erase_send,
             Place.POLL: self._erase_poll,

@@ -47,6 +47,7 @@ class Place(StrEnum):
     QUARANTINE = "quarantined bodies"
     CONVERSATION = "conversations"
     OPT_OUT = "opt-outs"
+    SUPPRESSED = "opt-outs kept as a hash"
     SENT = "sent to"
     SEND = "sends"
     POLL = "polls"
@@ -70,7 +71,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Places:
     """The parts of one deployment in which numbers may be."""
 
     connection: Connection

@@ -16,7 +16,7 @@ from ..errors import KeyLost
 from ..store.census import Progress
 from ..store.conversations import SEALED
 from ..store.record import HANDLER, REPLY, to_stored
-from .places import Parts
+from .places import Places
 
 _BODIES = (b"event", b"raw", b"packed_with", b"headers")
 _OUTCOMES = (HANDLER.encode(), REPLY.encode())
@@ -34,7 +34,7 @@ class Sealed:
 class Resealing:
     """Seal everything of one deployment, and the spool of this host, with the newest key."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Places) -> None:
         self._parts = parts
         self._vault = parts.vault
         self._census = parts.census

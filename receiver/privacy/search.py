@@ -19,7 +19,7 @@ from ..store.packing import Packed
 from ..store.record import HANDLER, REPLY, Record, read_packed, read_record
 from ..store.sentbox import Poll
 from ..store.spool_salvage import salvage
-from .places import Hit, Parts, Place, said, told, whose
+from .places import Hit, Place, Places, said, told, whose
 
 _TEXTS = (HANDLER.encode(), REPLY.encode())
 _ESCAPE = b"\\u"  # in JSON: digits of another script, or a mark between digits, may be behind it
@@ -28,7 +28,7 @@ _ESCAPE = b"\\u"  # in JSON: digits of another script, or a mark between digits,
 class Search:
     """The search for one number, in E.164."""
 
-    def __init__(self, parts: Parts, number: str) -> None:
+    def __init__(self, parts: Places, number: str) -> None:
         self.parts = parts
         self.mentions = Mentions(number)
         self._census = parts.census
@@ -175,7 +175,9 @@ class Search:
                 yield Hit(place=Place.CONVERSATION, name=account, content=shown)
             history = self.parts.optouts.history(account, self.number)
             if history:
-                yield Hit(place=Place.OPT_OUT, name=account, content=history)
+                is_left = "in" not in history and history["out"].get("forgotten")
+                place = Place.SUPPRESSED if is_left else Place.OPT_OUT
+                yield Hit(place=place, name=account, content=history)
             contact = self._census.key("contact", contact_id(account, self.number))
             if client.exists(contact):
                 yield Hit(place=Place.CONTACT, name=contact)

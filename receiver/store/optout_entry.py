@@ -61,4 +61,5 @@ def is_current(kept: Mapping[str, Any], vault: Vault) -> bool:
 def suppressed(kept: bytes) -> str:
     """Give what is kept of a forgotten number's opt-out: when, and by whose word."""
     entry = json.loads(kept)
-    return json.dumps({"at": entry["at"], "words": "", "source": entry.get("source", "message")})
+    kept = {"at": entry["at"], "words": "", "source": entry.get("source", "message")}
+    return json.dumps({**kept, "forgotten": True})
