@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .cli import receiver_commands
 from .errors import ConfigurationError
 from .extension import STANDALONE, Receiver
+from .logs import write_to_stderr
 
 _HANDLERS = "handlers"  # the deployment's own folder, beside wsgi.py
 
@@ -27,9 +27,9 @@ def create_app(folder: str | Path | None = None) -> Flask:
     name. Raises `ConfigurationError` that names every wrong one.
     """
     root = Path(folder or Path.cwd()).resolve()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")  # unless somebody has
     app = Flask(STANDALONE, root_path=str(root), instance_path=str(root / "instance"))
     app.config.from_prefixed_env()
+    write_to_stderr(app.config.get("RECEIVER_LOG_FORMAT"))
     sys.path.insert(0, str(root))
     if "RECEIVER_HANDLERS" not in app.config and (root / _HANDLERS).is_dir():
         app.config["RECEIVER_HANDLERS"] = [_HANDLERS]

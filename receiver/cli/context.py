@@ -10,6 +10,8 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
+from ..logs import write_to_stderr
+
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -43,7 +45,7 @@ def log_to_stderr() -> None:
     """Show our log lines where the app has not set up logging itself."""
     logger = logging.getLogger("receiver")
     if not logger.hasHandlers():
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        write_to_stderr(parts().settings.log_format)
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines show whole URLs
