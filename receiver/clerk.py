@@ -7,7 +7,6 @@ worker that died go back to their queue; it costs only the one that had begun an
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 from . import jobs
 from .attempts import DONE, HELD, Turn, Verdict
 from .errors import without_values
+from .logs import job_logger, one_job
 from .store.claims import Claimed, Claims, Ending, How
 from .store.connection import Connection
 from .store.faults import insist, is_ours
@@ -39,7 +39,7 @@ _MAX_CRASHES = 8
 
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 # The only functions that a job may name: what stands in Redis is not trusted to choose others.
 _FUNCTIONS: dict[str, Callable[..., Verdict]] = {
@@ -127,7 +127,8 @@ class Clerk:
             self._end(job.id, DONE, None)
             return
         call = self._maker.read(job.id, job.data, job.signature)
-        verdict = self._refuse(job.id) if call is None else self._run(job, call)
+        with one_job():
+            verdict = self._refuse(job.id) if call is None else self._run(job, call)
         self._end(job.id, verdict, call)
 
     def settle(self) -> None:

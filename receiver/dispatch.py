@@ -5,19 +5,19 @@ Opting out and in happens here, whatever the handlers are: it must not depend on
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .answerers import Answerers
 from .consent import Asked, Consent
 from .events import AnyEvent, DeliveryReport, InboundMessage, Status
+from .logs import job_logger
 from .store.conversations import Conversations
 from .store.journal import Journal
 from .store.optouts import OptOuts
 from .table import Guard, Match, Table
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ that has begun says ``running`` on the record, by whom: that is the claim of (ev
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from .attempts import DONE, HELD, Turn, Verdict, call_within, delay_before_next
 from .errors import GiveUp, PermanentDeliveryError, RetryLater, without_values
 from .events import AnyEvent
 from .limits import TimeUp
+from .logs import callback, job_logger
 from .outbox import Outbox
 from .routing import Handler
 from .store.contacts import index_words
@@ -34,8 +34,9 @@ from .store.journal import (
     now_iso,
 )
 from .store.queue import Job, JobMaker
+from .traces import span
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 _CLOSED = ("done", "failed")
 _RUNNING = "running"
@@ -80,6 +81,20 @@ class Handling:
             return gone(event.id) if noted is Noted.GONE else HELD
         if record.replay or known.get("replay"):
             event = replace(event, replay=True)
+        about = {"event": event.id, "handler": name}
+        with span(f"handle {name}", callback(), **about, attempt=attempts) as traced:
+            verdict = self._call(event, handler, running, begun, turn)
+            traced.note(**_told(verdict))
+        return verdict
+
+    def _call(
+        self,
+        event: AnyEvent,
+        handler: Handler,
+        running: dict[str, Any],
+        begun: Note,
+        turn: Turn,
+    ) -> Verdict:
         started = time.monotonic()
         try:
             answer = call_within(handler, event)
@@ -184,6 +199,14 @@ class Handling:
         reason = f"{handler.name}: {type(error).__name__}"
         kept = self.journal.stored(outcome)
         return Verdict(delay, reason, handler.name, begun.followed_by(kept))
+
+
+def _told(verdict: Verdict) -> dict[str, str]:
+    """Say for a trace how an attempt went: a reason of ours names a class, and quotes nothing."""
+    if verdict.reason is None:
+        return {"outcome": "done"}
+    outcome = "failed" if verdict.delay is None else "retrying"
+    return {"outcome": outcome, "failed": verdict.reason}
 
 
 def _kept(known: Mapping[str, Any], turn: Turn) -> dict[str, Any]:

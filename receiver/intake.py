@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from redis.exceptions import DataError, RedisError
 
+from . import traces
 from .accounts import Account, Retentions
 from .errors import KeyLost, Unreadable
 from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
@@ -77,6 +78,7 @@ class Intake:
         `StorageUnavailable` where the spool cannot either: then nothing is half-written.
         """
         parcel = _parcel(received, request, account, self.home)
+        traces.keep_begins()
         if self.outage.open or self.outage.is_behind(self._spool.behind):
             self._set_aside(parcel, "redis_is_away")
             return 0
@@ -104,17 +106,18 @@ class Intake:
         """
         if not events:
             return 0
-        fresh = self._accept(
-            Parcel(
-                home=self.home,
-                account=account.name,
-                provider=account.provider,
-                trust=events[0].trust,
-                received_at=events[0].received_at,
-                body=body,
-                events=tuple(events),
-            )
+        parcel = Parcel(
+            home=self.home,
+            account=account.name,
+            provider=account.provider,
+            trust=events[0].trust,
+            received_at=events[0].received_at,
+            body=body,
+            events=tuple(events),
         )
+        with traces.receiving("take") as traced:
+            traced.note(account=account.name, provider=account.provider)
+            fresh = self._accept(parcel)
         if fresh and self._afterwards is not None:
             self._afterwards()
         return fresh
@@ -127,19 +130,20 @@ class Intake:
         received = provider.reread(found.raw, found.trust, found.received_at, found.id)
         if received.unreadable is not None:
             raise Unreadable(received.unreadable)
-        return self._accept(
-            Parcel(
-                home=self.home,
-                account=found.account,
-                provider=found.provider,
-                trust=found.trust,
-                received_at=found.received_at,
-                body=found.raw,
-                headers=found.headers,
-                events=received.events,
-                alike=received.alike,
-            )
+        parcel = Parcel(
+            home=self.home,
+            account=found.account,
+            provider=found.provider,
+            trust=found.trust,
+            received_at=found.received_at,
+            body=found.raw,
+            headers=found.headers,
+            events=received.events,
+            alike=received.alike,
         )
+        with traces.receiving("replay") as traced:
+            traced.note(account=found.account, provider=found.provider)
+            return self._accept(parcel)
 
     def watch_spool(self) -> None:
         """See to it that what an earlier process left in the spool is drained."""
@@ -213,12 +217,18 @@ class Intake:
         """Keep a parcel on disk, and see to it that somebody drains it."""
         self._spool.put(self._vault.seal(parcel.to_bytes()))
         self.outage.drain_soon()
-        _log.debug("event=spooled account=%s reason=%s", parcel.account, reason)
+        callback, count = parcel.callback(), len(parcel.events)
+        traces.kept("spool", callback, count, None)
+        line = "event=spooled callback=%s account=%s events=%d reason=%s"
+        _log.info(line, callback, parcel.account, count, reason)
 
     def _accept(self, parcel: Parcel) -> int:
         """One script for everything: neither a crash nor a resend can come between its parts."""
-        fresh: int = sum(self._connection.run_durably("accept", *self._call(parcel)))
-        _log.debug("event=accepted events=%d new=%d", len(parcel.events), fresh)
+        told: list[int] = self._connection.run_durably("accept", *self._call(parcel))
+        callback, count, fresh = parcel.callback(told), len(told), sum(told)
+        traces.kept("accept", callback, count, fresh)
+        line = "event=accepted callback=%s account=%s events=%d new=%d"
+        _log.info(line, callback, parcel.account, count, fresh)
         return fresh
 
     def _call(self, parcel: Parcel) -> tuple[list[str], list[Any]]:
@@ -261,6 +271,7 @@ class Intake:
                 reason,
                 len(parcel.body),
             )
+        traces.kept("quarantine", None, 0, None)
 
 
 def _parcel(

@@ -6,9 +6,8 @@ again later, or dead. All bookkeeping is on the event's record; the queue itself
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +26,7 @@ from .errors import (
 from .events import AnyEvent, InboundMessage
 from .handling import Handling, gone
 from .limits import TimeUp, time_limit
+from .logs import callback, follow, job_logger
 from .outbox import Draft, Outbox
 from .plugins import Loaded
 from .routing import Handler
@@ -34,8 +34,9 @@ from .store.contacts import index_words
 from .store.journal import HANDLER, ROUTED, Journal, Note, Noted, Record, now_iso
 from .store.queue import Job, JobMaker
 from .table import Match
+from .traces import Noting, span
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 ROUTING = "(routing)"  # stands where a handler's name stands, before there is one
 
@@ -94,12 +95,16 @@ class Desk:
             record = self.journal.untouched(turn.untouched)
             alone = self._alone(record.event, self.dispatch.plain_matches(record.event))
             if alone is not None:
-                return self.handling.attempt(record, alone.handler, turn)
+                with _routing(record):
+                    return self.handling.attempt(record, alone.handler, turn)
             note = Note(event_id, "", "", contacts=index_words(record.event))
         if turn.begin(note) is not Noted.YES:
             return HELD
         loaded = self.journal.load(event_id)
-        return gone(event_id) if loaded is None else self._route_begun(loaded, turn)
+        if loaded is None:
+            return gone(event_id)
+        with _routing(loaded):
+            return self._route_begun(loaded, turn)
 
     def _route_begun(self, record: Record, turn: Turn) -> Verdict:
         """Go on with an event where an earlier job left off, or find its handlers."""
@@ -161,6 +166,7 @@ class Desk:
             return gone(event_id)
         if record.forgotten:
             return DONE
+        _follow(record)
         if turn.deaths >= _MOST_DEATHS:
             return self.handling.poison(record, name, turn.deaths)
         return self._attempt(record, name, turn)
@@ -176,23 +182,32 @@ class Desk:
         record = self.journal.load(event_id)
         if record is None or name not in record.replies:
             return gone(event_id)
+        _follow(record)
         before = record.replies[name]
         event, draft = record.event, Draft(**{"to": None, "source": None, **before})
         if not isinstance(event, InboundMessage) or record.forgotten:
             return DONE
         if draft.state == "sending" and turn.elsewhere(str(draft.by)):
             return HELD
-        try:
-            sent = self.outbox.deliver(event, name, draft, before, turn)
-        except DeliveryError as error:
-            return self._undelivered(event, name, draft, error, turn)
-        if sent is None:
-            return HELD
+        with _sending(event, name) as traced:
+            try:
+                sent = self.outbox.deliver(event, name, draft, before, turn)
+            except DeliveryError as error:
+                return self._undelivered(event, name, draft, error, turn, traced)
+            if sent is None:
+                return HELD
+            traced.note(result=sent.state)
         _log.info("event=%s handler=%s reply=%s", event_id, name, sent.state)
         return DONE
 
     def _undelivered(
-        self, event: InboundMessage, name: str, draft: Draft, error: DeliveryError, turn: Turn
+        self,
+        event: InboundMessage,
+        name: str,
+        draft: Draft,
+        error: DeliveryError,
+        turn: Turn,
+        traced: Noting,
     ) -> Verdict:
         attempt = draft.attempts + (draft.state != "sending")
         why: dict[str, Any] = {"code": error.code, "reason": error.reason, "mend": error.mend}
@@ -212,7 +227,9 @@ class Desk:
             attempt,
             code_for_logs(error.code),
         )
-        reason = f"{name}: reply {state} ({code_for_logs(error.code) or type(error).__name__})"
+        code = code_for_logs(error.code) or type(error).__name__
+        traced.note(result=state, failed=code)
+        reason = f"{name}: reply {state} ({code})"
         delay = delay_before_next(attempt, self.handling.retries, error) if again else None
         return Verdict(delay, reason, name)
 
@@ -240,6 +257,20 @@ class Desk:
                 _log.error("event=%s handler=%s outcome=pattern_timeout", event_id, handler.name)
 
         return guard
+
+
+def _follow(record: Record) -> None:
+    follow(record.raw_in or record.event.id, record.event.id)
+
+
+def _routing(record: Record) -> AbstractContextManager[Noting]:
+    _follow(record)
+    return span("route", callback(), event=record.event.id, kind=record.event.kind)
+
+
+def _sending(event: InboundMessage, handler: str) -> AbstractContextManager[Noting]:
+    who = {"account": event.account, "provider": event.provider, "handler": handler}
+    return span("send", callback(), "CLIENT", event=event.id, **who)
 
 
 def _begun(record: Record) -> str | None:

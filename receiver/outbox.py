@@ -8,7 +8,6 @@ or, where it cannot be asked, it is not.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +18,7 @@ from .attempts import Turn
 from .delivery import deliver
 from .errors import PermanentDeliveryError
 from .events import Event, InboundMessage
+from .logs import job_logger
 from .providers.base import Provider, Sms
 from .segmentation import advice
 from .store.faults import insist
@@ -31,7 +31,7 @@ State = Literal["queued", "sending", "retrying", "asking", "sent", "failed", "un
 _OPEN: tuple[State, ...] = ("queued", "sending", "retrying", "asking")
 _IN_DOUBT: tuple[State, ...] = ("sending", "asking")
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,15 @@ class Parcel:
     def milliseconds(self) -> int:
         """When it was received, in milliseconds since the epoch."""
         return int(self.received_at.timestamp() * 1000)
+
+    def callback(self, told: Sequence[int] = ()) -> str | None:
+        """Name the callback by its first event; by the first new one, if ``told`` says which are.
+
+        The records of the others name the same one. ``None`` for what nobody could read.
+        """
+        if not self.events:
+            return None
+        return self.events[told.index(1) if 1 in told else 0].id
 
     def to_bytes(self) -> bytes:
         """Give the parcel as one line of ASCII JSON."""

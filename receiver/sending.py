@@ -6,7 +6,6 @@ provider's answer, and an error is the caller's.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,14 +25,17 @@ from .errors import (
     PermanentDeliveryError,
     TemporaryDeliveryError,
     UncertainDeliveryError,
+    code_for_logs,
 )
 from .events import DeliveryReport, event_id
+from .logs import callback, job_logger
 from .providers.base import Asked, Balance, Provider, Sent, Sms, Stamp
 from .segmentation import advice
 from .store.faults import insist
 from .store.optouts import OptOuts
 from .store.sends import Begun, Ended, Sends
 from .store.sentbox import SentBox
+from .traces import Noting, span
 
 OPTED_OUT = "OPTED_OUT"
 
@@ -42,7 +44,7 @@ _NO_KEY = "Look it up at the provider before sending it again; with a key, a sec
 
 _PATIENCE = 5.0  # seconds that a Redis which went away is waited for, to note that an SMS was sent
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 
 class SendOptions(TypedDict, total=False):
@@ -144,8 +146,12 @@ class Sending:
             ) from error
         if begun.standing == "sent":
             return begun.sent
+        who = {"account": account, "provider": provider.name}
         try:
-            return self._deliver(provider, sms, send_id, _doubt(begun), refused)
+            with span(
+                "send", callback(), "CLIENT", **who, recipients=len(sms.recipients)
+            ) as traced:
+                return self._deliver(provider, sms, send_id, _doubt(begun), refused, traced)
         except AnswerLostError as error:
             if can_repeat:
                 raise
@@ -158,6 +164,7 @@ class Sending:
         send_id: str,
         doubt: datetime | None,
         refused: tuple[str, ...],
+        traced: Noting,
     ) -> Sent:
         state: Ended = "failed"
         sent = None
@@ -170,10 +177,12 @@ class Sending:
             state = "sent"
         except DeliveryError as error:
             state, sent = _state_after(error), error.sent
+            traced.note(failed=code_for_logs(error.code) or type(error).__name__)
             if sent is not None:
                 sent = error.sent = replace(sent, refused=(*refused, *sent.refused))
             raise
         finally:
+            traced.note(result=state)
             if sent is not None:
                 polled, name = provider.is_polled, provider.account.name
                 self._note(partial(self.sentbox.keep, name, sms, sent, poll=polled), send_id)

@@ -20,6 +20,7 @@ from .errors import ConfigurationError
 from .store.connection import Connection
 from .store.queue import QUEUES
 from .sweeper import Sweeper
+from .traces import flush
 from .worker import HEARTBEAT_SECONDS, Worker
 
 _TICK_SECONDS = 0.5
@@ -166,4 +167,6 @@ def _work_in_child(app: Flask, queue: str, name: str) -> int:
     except Exception as error:  # noqa: BLE001 - the top of the process
         _log.error("event=worker_crashed queue=%s error=%s", queue, type(error).__name__)
         return 1
+    finally:
+        flush()
     return 0

@@ -39,7 +39,7 @@ print(*sys.modules)
 
 # Packages, and modules with what is below them, that only workers and commands need.
 NOT_OF_THE_WEB = (
-    *("rq", "rich", "httpx", "urllib.request", "xml.sax"),
+    *("rq", "rich", "httpx", "urllib.request", "xml.sax", "apispec"),
     *("receiver.clerk", "receiver.jobs", "receiver.supervisor", "receiver.worker"),
     *("receiver.doctor", "receiver.vitals", "receiver.dev", "receiver.testing"),
 )
@@ -81,6 +81,12 @@ def test_a_web_process_acknowledges_without_loading_anything_of_the_workers(
     assert among(loaded, NOT_OF_THE_WEB) == set()
     ours = {name.removeprefix("receiver.cli.") for name in loaded if "receiver.cli." in name}
     assert ours == {"group", "manual", "exits", "consoles"}  # and no command
+
+
+def test_a_web_process_acknowledges_without_opentelemetry(redis_url: str, tmp_path: Path) -> None:
+    missing = "import sys; sys.modules['opentelemetry'] = None\n" + ACKNOWLEDGE
+    ended = run(missing, redis_url, tmp_path, KEYS["smsbox"], folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_worker_has_everything_before_it_is_forked(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from redis.exceptions import DataError, RedisError, ResponseError
+
+from ..logs import job_logger
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ _PAUSE = 0.5  # seconds
 # How Redis begins its refusal of the command itself; all else is about its own state.
 _OURS = ("ERR ", "WRONGTYPE ", "user_script")
 
-_log = logging.getLogger(__name__)
+_log = job_logger(__name__)
 
 
 def is_ours(error: RedisError) -> bool:

@@ -58,8 +58,8 @@ def is_current(kept: Mapping[str, Any], vault: Vault) -> bool:
     )
 
 
-def suppressed(kept: bytes) -> str:
+def suppressed(text: bytes) -> str:
     """Give what is kept of a forgotten number's opt-out: when, and by whose word."""
-    entry = json.loads(kept)
+    entry = json.loads(text)
     kept = {"at": entry["at"], "words": "", "source": entry.get("source", "message")}
     return json.dumps({**kept, "forgotten": True})

@@ -92,9 +92,10 @@ def read_record(data: Mapping[bytes, bytes], vault: Vault) -> Record | None:
 
 def read_untouched(fields: Sequence[bytes | None], vault: Vault) -> Record:
     """Read what the script ``claim`` gives of an event that no handler has been near."""
-    names = (b"event", b"duplicate_of", b"stale")
+    names = (b"event", b"duplicate_of", b"stale", b"raw_in")
     found = {name: value for name, value in zip(names, fields, strict=True) if value}
-    return Record(event=read_event(found, vault))
+    raw_in = found.get(b"raw_in", b"").decode("ascii") or None
+    return Record(event=read_event(found, vault), raw_in=raw_in)
 
 
 def read_event(data: Mapping[bytes, bytes], vault: Vault) -> AnyEvent:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from .. import traces
 from ..errors import Refused, StorageUnavailable, without_values
 from ..intake import Intake
 from ..providers.base import Provider, WebhookRequest
@@ -62,6 +63,19 @@ class Webhooks:
         self, account: str, token: str | None, environ: Environ, body: bytes | int
     ) -> Answer:
         """Answer a request; ``body`` may be the status code of why there is none."""
+        if not traces.is_on():
+            return self._safely(account, token, environ, body)
+        provider = self.providers.get(account)
+        with traces.receiving() as traced:
+            if provider is not None:
+                traced.note(account=account, provider=provider.name)
+            answer = self._safely(account, token, environ, body)
+            traced.note(answer=answer.status)
+        return answer
+
+    def _safely(
+        self, account: str, token: str | None, environ: Environ, body: bytes | int
+    ) -> Answer:
         try:
             return self._answer(self.providers.get(account), token, environ, body)
         except Exception as error:  # noqa: BLE001 - whatever fails, the provider may try again
@@ -94,7 +108,7 @@ class Webhooks:
             wanted = ("WWW-Authenticate", 'Basic realm="sms-receiver"')
             return _error(401, "The caller is not authenticated.", _KEY_HELP, wanted)
         except StorageUnavailable as error:
-            _log.error("event=storage_unavailable account=%s reason=%s", account.name, error)
+            _log.error("event=storage_unavailable account=%s reason=%r", account.name, str(error))
             return _later("The event could not be stored.")
         ack, why = received.ack, received.unreadable
         headers = (("Receiver-Quarantined", _header_text(why)),) if why is not None else ()

@@ -2,7 +2,7 @@
 -- KEYS: its claim list, the queue. ARGV: prefix, how many it is to have claimed at most.
 -- What the list holds already counts, and is given again: the answer to an earlier call was lost.
 -- Returns for each: id, data (false where the job is gone), signature, deaths, and of an event that
--- no handler has been near: event, duplicate_of, stale; an empty list for all others.
+-- no handler has been near: event, duplicate_of, stale, raw_in; an empty list for all others.
 local routes, records = ARGV[1] .. '-route-', ARGV[1] .. ':event:'
 
 local function untouched(id)
@@ -14,7 +14,7 @@ local function untouched(id)
       return {}
     end
   end
-  local found = redis.call('HMGET', record, 'event', 'duplicate_of', 'stale')
+  local found = redis.call('HMGET', record, 'event', 'duplicate_of', 'stale', 'raw_in')
   return found[1] and found or {}
 end
 

@@ -1,0 +1,309 @@
+"""One trace from the ack to the reply, and nothing private in it; none where nobody asked for one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from conftest import SMSBOX_KEY
+from flask import Flask
+from fronting import answer_of, begun
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from private import private_in
+from processes import until
+from redis.exceptions import ConnectionError as RedisConnectionError
+from support import KEYS, message, report
+from tracing import trace_ids, traced, tree
+
+from receiver import DeliveryReport, GiveUp, InboundMessage, Receiver, RetryLater, send
+from receiver.store.connection import Connection
+
+MakeApp = Callable[..., Flask]
+RunJobs = Callable[[Flask], int]
+Accounts = dict[str, dict[str, Any]]
+
+
+def answers(receiver: Receiver) -> None:
+    @receiver.fallback()
+    def answer(message: InboundMessage) -> str:
+        return "Thank you."
+
+
+def post(app: Flask, provider: str, body: Any, key: str | None = None) -> int:
+    headers = {"x-api-key": KEYS[provider] if key is None else key}
+    path = f"/webhooks/{provider}"
+    return app.test_client().post(path, json=body, headers=headers).status_code
+
+
+def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
+    (found,) = [span for span in spans if span.name == name]
+    return found
+
+
+def events_of(redis: Any) -> list[str]:
+    return [key.removeprefix("receiver:event:") for key in redis.keys("receiver:event:*")]
+
+
+def said(span: ReadableSpan) -> dict[str, Any]:
+    return {
+        name.removeprefix("receiver."): value for name, value in (span.attributes or {}).items()
+    }
+
+
+def test_a_message_and_its_reply_are_one_trace_of_the_callbacks_id(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts, redis: Any
+) -> None:
+    app = make_app(handlers=answers, ACCOUNTS=accounts)
+    with traced() as exporter:
+        assert post(app, "smsbox", message("t-1")) == 200
+        run_jobs(app)
+    spans = exporter.get_finished_spans()
+    (event,) = events_of(redis)
+    assert trace_ids(spans) == {event}
+    name = next(span.name for span in spans if span.name.startswith("handle "))
+    assert tree(spans) == {"": ["receive"], "receive": ["accept", "route", "send"], "route": [name]}
+    received = said(named(spans, "receive"))
+    who = {"account": "smsbox", "provider": "smsbox"}
+    assert received == {**who, "answer": 200, "events": 1, "new": 1}
+    assert said(named(spans, name))["outcome"] == "done"
+    assert said(named(spans, name))["attempt"] == 1
+    assert said(named(spans, "send"))["result"] == "sent"
+    assert named(spans, "receive").kind is trace.SpanKind.SERVER
+    assert named(spans, "send").kind is trace.SpanKind.CLIENT
+
+
+def test_all_events_of_a_callback_are_in_its_trace(make_app: MakeApp, run_jobs: RunJobs) -> None:
+    def watches(receiver: Receiver) -> None:
+        @receiver.report()
+        def first(report: DeliveryReport) -> None: ...
+
+        @receiver.report()
+        def second(report: DeliveryReport) -> None: ...
+
+    app = make_app(handlers=watches)
+    with traced() as exporter:
+        post(app, "lefoka", report("failed", "27637885448", "27637885449"))
+        run_jobs(app)
+    spans = exporter.get_finished_spans()
+    assert len(trace_ids(spans)) == 1
+    below = tree(spans)["receive"]
+    assert [name.partition(" ")[0] for name in below].count("handle") == 4
+    assert below.count("route") == 2
+
+
+def test_a_handlers_own_spans_and_sends_are_below_its_span(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts
+) -> None:
+    def works(receiver: Receiver) -> None:
+        @receiver.every()
+        def work(message: InboundMessage) -> None:
+            with trace.get_tracer("shop").start_as_current_span("look up"):
+                pass
+            send("smsbox", message.sender or "", "hello", source="15000")
+
+    app = make_app(handlers=works, ACCOUNTS=accounts)
+    with traced() as exporter:
+        post(app, "smsbox", message("t-1"))
+        run_jobs(app)
+    spans = exporter.get_finished_spans()
+    (handle,) = [span.name for span in spans if span.name.startswith("handle ")]
+    assert tree(spans)[handle] == ["look up", "send"]
+    assert said(named(spans, "send"))["result"] == "sent"
+
+
+FAILURES = {
+    "a fault": (ValueError("0637885448 wrote hello"), "retrying", "ValueError"),
+    "later": (RetryLater(60), "retrying", "RetryLater"),
+    "never": (GiveUp("0637885448 is unknown"), "failed", "GiveUp"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_failed_attempt_says_so_and_never_what_was_raised(
+    make_app: MakeApp, run_jobs: RunJobs, case: str
+) -> None:
+    error, outcome, name = FAILURES[case]
+
+    def fails(receiver: Receiver) -> None:
+        @receiver.fallback()
+        def fail(message: InboundMessage) -> None:
+            raise error
+
+    app = make_app(handlers=fails)
+    with traced() as exporter:
+        post(app, "smsbox", message("t-1"))
+        run_jobs(app)
+    (span,) = [s for s in exporter.get_finished_spans() if s.name.startswith("handle ")]
+    assert said(span)["outcome"] == outcome
+    assert said(span)["failed"].endswith(f": {name}")
+    assert span.status.status_code is trace.StatusCode.ERROR
+    assert not span.events
+
+
+def test_a_reply_that_fails_says_with_which_code(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts, api: Any
+) -> None:
+    api.answers = [(200, {"status": False, "code": 102, "message": "no credit for 0712345678"})]
+    app = make_app(handlers=answers, ACCOUNTS=accounts)
+    with traced() as exporter:
+        post(app, "smsbox", message("t-1"))
+        run_jobs(app)
+    sent = named(exporter.get_finished_spans(), "send")
+    assert said(sent)["result"] in ("failed", "retrying")
+    assert said(sent)["failed"] == "102"
+    assert sent.status.status_code is trace.StatusCode.ERROR
+
+
+def test_a_resend_is_in_the_trace_of_what_it_repeats(make_app: MakeApp) -> None:
+    app = make_app()
+    with traced() as exporter:
+        post(app, "smsbox", message("t-1"))
+        post(app, "smsbox", message("t-1"))
+    spans = exporter.get_finished_spans()
+    assert len(trace_ids(spans)) == 1
+    assert len({span.context.span_id for span in spans}) == 4
+    assert tree(spans) == {"": ["receive"], "receive": ["accept", "accept", "receive"]}
+    assert [said(s)["new"] for s in spans if s.name == "receive"] == [1, 0]
+
+
+REFUSED = {
+    "a wrong key": ("/webhooks/smsbox", {"x-api-key": "wrong"}, {}, 401),
+    "a stranger's guess": ("/webhooks/255712345678", {}, {}, 404),
+    "what nobody can read": ("/webhooks/smsbox", {"x-api-key": SMSBOX_KEY}, {"data": b"\xff"}, 200),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_taken_is_a_trace_of_its_own(make_app: MakeApp, case: str) -> None:
+    path, headers, options, status = REFUSED[case]
+    app = make_app()
+    with traced() as exporter:
+        options = options or {"json": message("t-1")}
+        answer = app.test_client().post(path, headers=headers, **options)
+    assert answer.status_code == status
+    *steps, received = exporter.get_finished_spans()
+    assert received.parent is None
+    assert said(received)["answer"] == status
+    assert ("account" in said(received)) == (status != 404)
+    assert [step.name for step in steps] == (["quarantine"] if status == 200 else [])
+
+
+def test_a_spooled_callback_goes_on_in_the_same_trace(
+    make_app: MakeApp, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch, redis: Any
+) -> None:
+    app = make_app(handlers=answers)
+
+    def away(*given: object) -> None:
+        raise RedisConnectionError
+
+    with traced() as exporter:
+        with monkeypatch.context() as patched:
+            patched.setattr(Connection, "run_durably", away)
+            assert post(app, "smsbox", message("t-1")) == 200
+        intake = app.extensions["receiver"].intake
+        until(lambda: not intake.outage.waiting() and not intake.outage.open, "the drain")
+        run_jobs(app)
+    spans = exporter.get_finished_spans()
+    assert trace_ids(spans) == {*events_of(redis)}
+    below = tree(spans)
+    assert (below[""], below["receive"][-2:]) == (["receive"], ["send", "spool"])
+
+
+WAYS = {"the short way": False, "flask's way": True}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_both_ways_to_the_webhooks_are_traced(make_app: MakeApp, way: str) -> None:
+    app = make_app()
+    if WAYS[way]:
+        app.teardown_request(lambda error: None)
+    begun(app)
+    with traced() as exporter:
+        assert answer_of(app)[0] == "200 OK"
+    assert tree(exporter.get_finished_spans()) == {"": ["receive"], "receive": ["accept"]}
+
+
+def test_what_traces_the_server_is_linked_to_and_stays_by_itself(make_app: MakeApp) -> None:
+    app = make_app()
+    with traced() as exporter:
+        with trace.get_tracer("server").start_as_current_span("POST") as around:
+            post(app, "smsbox", message("t-1"))
+        spans = exporter.get_finished_spans()
+    received = named(spans, "receive")
+    assert received.parent is None
+    assert [link.context.span_id for link in received.links] == [around.get_span_context().span_id]
+    assert len(trace_ids(spans)) == 2
+
+
+SAMPLERS = {
+    "none": (ALWAYS_OFF, 0),
+    "none, or as the parent says": (ParentBased(ALWAYS_OFF), 0),
+    "by the trace's id": (ParentBased(TraceIdRatioBased(0.5)), None),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLERS)
+def test_a_callback_is_sampled_as_a_whole(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts, case: str
+) -> None:
+    sampler, wanted = SAMPLERS[case]
+    app = make_app(handlers=answers, ACCOUNTS=accounts)
+    with traced(sampler=sampler) as web:
+        for number in range(12):
+            post(app, "smsbox", message(f"t-{number}"))
+    with traced(sampler=sampler) as worker:
+        run_jobs(app)
+    assert trace_ids(web.get_finished_spans()) == trace_ids(worker.get_finished_spans())
+    count = len(trace_ids(web.get_finished_spans()))
+    assert count == wanted if wanted is not None else 0 < count < 12
+
+
+class Broken(SpanProcessor):
+    """A processor of somebody's own that fails."""
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        raise RuntimeError("no backend")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        raise RuntimeError("no backend")
+
+
+def test_neither_an_ack_nor_a_handler_fails_for_its_span(
+    make_app: MakeApp, run_jobs: RunJobs, redis: Any
+) -> None:
+    app = make_app(handlers=answers)
+    with traced(Broken()):
+        assert post(app, "smsbox", message("t-1")) == 200
+        run_jobs(app)
+    (event,) = events_of(redis)
+    (name,) = [n for n in redis.hkeys(f"receiver:event:{event}") if n.startswith("handler:")]
+    assert json.loads(redis.hget(f"receiver:event:{event}", name))["state"] == "done"
+
+
+def test_nothing_private_is_in_any_span(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts
+) -> None:
+    app = make_app(handlers=answers, ACCOUNTS=accounts)
+    with traced() as exporter:
+        post(app, "smsbox", message("t-1"))
+        post(app, "smsbox", message("t-2"), key="0712345678")
+        post(app, "lefoka", report("failed", "27637885448"))
+        run_jobs(app)
+    spans = exporter.get_finished_spans()
+    assert len(spans) > 8
+    text = " ".join(span.to_json() for span in spans)
+    assert private_in(text) == []
+    assert "hello" not in text
+    assert "Thank you" not in text
+
+
+def test_without_a_provider_nothing_is_traced(make_app: MakeApp, run_jobs: RunJobs) -> None:
+    app = make_app(handlers=answers)
+    post(app, "smsbox", message("t-1"))
+    run_jobs(app)
+    with traced() as exporter:
+        assert exporter.get_finished_spans() == ()
