@@ -61,10 +61,9 @@ class Deployment:
         self.urls = SignedUrls(self.settings.secret_keys)
         self.connection = Connection(self.settings.redis_url)
         self.vault = Vault(self.settings.encryption_keys, self.settings.secret_keys)
-        namespace, retention = self.settings.namespace, self.settings.retention
-        self.tally = Tally(self.connection, namespace)
-        self.figures = Figures(self.connection, namespace)
+        namespace = self.settings.namespace
         self.jobs = JobMaker(namespace, Seal(self.settings.secret_keys))
+        self._open_stores(namespace, self.settings.retention)
         self.spool = Spool(self.settings.spool_dir)
         self.intake = Intake(
             self.connection,
@@ -84,6 +83,14 @@ class Deployment:
             account.name: classes[account.provider](account, self._door(account))
             for account in self.settings.accounts.values()
         }
+        self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
+        self.spool.prepare()
+        self.intake.watch_spool()
+
+    def _open_stores(self, namespace: str, retention: int) -> None:
+        """Make all that is kept in Redis; nothing is connected before it is used."""
+        self.tally = Tally(self.connection, namespace)
+        self.figures = Figures(self.connection, namespace)
         self.journal = Journal(self.connection, namespace, retention, self.vault)
         self.quarantine = Quarantine(self.connection, namespace, self.vault)
         self.deadletters = DeadLetters(self.connection, self.jobs, self.journal)
@@ -91,9 +98,6 @@ class Deployment:
         self.sentbox = SentBox(self.connection, namespace, retention, self.vault)
         self.sends = Sends(self.connection, namespace, retention, self.vault)
         self.conversations = Conversations(self.connection, namespace, self.vault)
-        self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
-        self.spool.prepare()
-        self.intake.watch_spool()
 
     @cached_property
     def sending(self) -> Sending:

@@ -8,21 +8,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
-from weakref import WeakSet
 
-from redis.exceptions import DataError, RedisError
+from redis.exceptions import RedisError
 
 from . import traces
 from .accounts import Account, Retentions
-from .errors import KeyLost, Unreadable
+from .draining import Draining
+from .errors import Unreadable
 from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
 from .outage import Outage
 from .parcel import Parcel
 from .providers.base import Provider, Received, WebhookRequest
 from .store.connection import Connection
-from .store.faults import is_ours
 from .store.packing import pack
 from .store.quarantine import Quarantined
 from .store.queue import JobMaker, rq_time
@@ -33,14 +31,6 @@ _log = logging.getLogger(__name__)
 
 # Kept beside the raw body; anything else may carry a key.
 _KEPT_HEADERS = ("content-type", "user-agent")
-
-_MOST_TOGETHER = 100  # events: a few milliseconds of Redis, for which all others wait
-
-# What a parcel raises that somebody else wrote, when it is read or used.
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, KeyLost)
-
-# All of this process: apps may share a folder for their spools.
-_INTAKES: WeakSet[Intake] = WeakSet()
 
 
 class Intake:
@@ -68,8 +58,9 @@ class Intake:
         self._spool = spool
         self._afterwards = afterwards
         self._asked = asked
-        self.outage = Outage(connection, spool, self.take_page, f"{self._namespace}:probe")
-        _INTAKES.add(self)
+        self.draining = Draining(connection, self.home, vault, self.store, self._call)
+        probe = f"{self._namespace}:probe"
+        self.outage = Outage(connection, spool, self.draining.take_page, probe)
 
     def accept(self, received: Received, request: WebhookRequest, account: Account) -> int:
         """Store and queue, in one atomic round trip; gives how many events were new.
@@ -149,69 +140,6 @@ class Intake:
         """See to it that what an earlier process left in the spool is drained."""
         if self.outage.waiting():
             self.outage.watch()
-
-    def take_from_spool(self, data: bytes) -> bool:
-        """Put what waited in the spool into Redis; False for what is not to be put there."""
-        try:
-            parcel = self.open(data)
-            if not self._is_ours(parcel):
-                return False
-            self.store(parcel)
-        except RedisError as error:
-            if not is_ours(error):
-                raise
-            _log.error("event=spooled_refused error=%s", type(error).__name__)
-            return False
-        except _MALFORMED as error:
-            _log.error("event=spooled_unreadable error=%s", type(error).__name__)
-            return False
-        return True
-
-    def open(self, data: bytes) -> Parcel:
-        """Read what waits in the spool. Raises `KeyLost`, and what `Parcel.from_bytes` does."""
-        return Parcel.from_bytes(self._vault.open(data))
-
-    def take_page(self, parcels: Sequence[bytes]) -> list[bool]:
-        """Take the first of what waited in the spool, as `Spool.drain_by_pages` asks for it.
-
-        Callbacks go many in one round trip, which costs more than all else that is done for one.
-        What is not plainly one, and what Redis refuses among others, is taken by itself.
-        """
-        calls = self._plain_calls(parcels)
-        if len(calls) < 2:
-            return [self.take_from_spool(parcels[0])]
-        try:
-            replies = self._connection.run_in_one("accept", calls)
-        except DataError:  # one of them is nothing that can be sent
-            return [self.take_from_spool(parcels[0])]
-        taken = [not isinstance(reply, RedisError) for reply in replies]
-        _log.debug("event=accepted_from_spool callbacks=%d", sum(taken))
-        offered = zip(taken, parcels[: len(taken)], strict=True)
-        return [took or self.take_from_spool(data) for took, data in offered]
-
-    def _plain_calls(self, parcels: Sequence[bytes]) -> list[tuple[list[str], list[Any]]]:
-        """Give the calls for the first parcels: as many as are callbacks for our Redis, and few.
-
-        None where replicas confirm each write.
-        """
-        calls = []
-        events = 0
-        with suppress(*_MALFORMED):
-            for data in () if self._connection.is_confirmed else parcels:
-                parcel = self.open(data)
-                events += len(parcel.events)
-                plain = parcel.unreadable is None and self._is_ours(parcel)
-                if not plain or events > _MOST_TOGETHER:
-                    break
-                calls.append(self._call(parcel))
-        return calls
-
-    def _is_ours(self, parcel: Parcel) -> bool:
-        """Leave it to another app that shares the folder; a Redis may have moved meanwhile."""
-        if parcel.home == self.home:
-            return True
-        same_namespace = parcel.home[0] == self.home[0]
-        return same_namespace and all(other.home != parcel.home for other in list(_INTAKES))
 
     def _set_aside(self, parcel: Parcel, reason: str) -> None:
         """Keep a parcel on disk, and see to it that somebody drains it."""

@@ -111,7 +111,7 @@ def through_the_spool(app: Flask) -> None:
         write(app, f"{WORDS} {number} in the spool " + "x" * 300, transaction=f"spooled-{number}")
     intake.outage._tripped = False
     del intake.outage._is_watched
-    app.extensions["receiver"].spool.drain_by_pages(intake.take_page)
+    app.extensions["receiver"].spool.drain_by_pages(intake.draining.take_page)
 
 
 def in_redis(redis_url: str) -> Iterator[bytes]:

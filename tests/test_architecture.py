@@ -41,7 +41,7 @@ LINES = (
     {"polling", "reconcile", "silence", "privacy"},
     {"intake", "handling", "sweeper"},
     {"dispatch"},
-    {"outage", "outbox", "answerers", "plugins"},
+    {"outage", "outbox", "answerers", "plugins", "draining"},
     {"attempts", "delivery"},
     {"table"},
     {"providers", "routing", "store", "parcel"},

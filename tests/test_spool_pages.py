@@ -203,7 +203,7 @@ def test_a_full_redis_takes_none_of_them_and_later_all_in_order(
                 say(app, text)
             redis.config_set("maxmemory", 1)
         with pytest.raises(ResponseError, match="OOM"):
-            until(lambda: parts.spool.drain_by_pages(parts.intake.take_page), "a page")
+            until(lambda: parts.spool.drain_by_pages(parts.intake.draining.take_page), "a page")
         assert (len(parts.spool), redis.zcard("receiver:events")) == (3, 0)
         redis.config_set("maxmemory", 0)
         wait_until_drained(app)

@@ -58,7 +58,7 @@ def show_status(as_json: bool = False) -> None:
 @with_appcontext
 def drain_spool() -> None:
     """Put what waits into Redis; web processes and workers do that by themselves."""
-    taken = parts().spool.drain_by_pages(parts().intake.take_page)
+    taken = parts().spool.drain_by_pages(parts().intake.draining.take_page)
     if taken is None:
         click.echo("Another process of this host is draining it.")
     else:
@@ -82,7 +82,7 @@ def recover_damaged(file: Path) -> None:
         read += 1
     lost = f"; {damaged} numbers could not be read, each a callback at most" if damaged else ""
     click.echo(f"{read} callbacks read{lost}.")
-    parts().spool.drain_by_pages(parts().intake.take_page)
+    parts().spool.drain_by_pages(parts().intake.draining.take_page)
     click.echo(f"{len(parts().spool)} left in the spool.")
 
 

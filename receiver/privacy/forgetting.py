@@ -75,7 +75,7 @@ class Forgetting:
         ``erasing`` is told of each hit that was dealt with. Raises `RedisError` and
         `StorageUnavailable`: run it again then.
         """
-        self._parts.spool.drain_by_pages(self._parts.intake.take_page)
+        self._parts.spool.drain_by_pages(self._parts.intake.draining.take_page)
         hits = self._hits(progress)
         found, waiting = _counts(hits), _waiting(hits)
         if waiting and not self._drop_waiting:
@@ -251,7 +251,7 @@ class Forgetting:
 
     def _is_anothers(self, data: bytes) -> bool:
         with suppress(KeyLost, ValueError, LookupError, TypeError):
-            return self._parts.intake.open(data).home != self._parts.intake.home
+            return self._parts.intake.draining.open(data).home != self._parts.intake.home
         return False
 
     def _leave_damaged(self, hit: Hit) -> None:

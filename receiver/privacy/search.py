@@ -198,7 +198,7 @@ class Search:
         with suppress(KeyLost):
             data = self.parts.vault.open(data)
         try:
-            parcel = self.parts.intake.open(data)
+            parcel = self.parts.intake.draining.open(data)
         except Exception:  # noqa: BLE001 - whatever it is: what nobody can read may still name it
             return self.mentions.in_bytes(data)
         named = any(
