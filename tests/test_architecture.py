@@ -64,7 +64,13 @@ LINES = (
 LINE_OF = {room: number for number, line in enumerate(LINES) for room in line}
 BESIDE = {("worker", "clerk"), ("clerk", "jobs"), ("cli", "worker"), ("cli", "doctor")}
 BESIDE |= {("cli", "supervisor"), ("supervisor", "worker"), ("supervisor", "clerk")}
-BESIDE |= {("doctor", "vitals"), ("standalone", "extension"), ("extension", "deployment")}
+BESIDE |= {
+    ("dev", "cli"),
+    ("cli", "vitals"),
+    ("doctor", "vitals"),
+    ("standalone", "extension"),
+    ("extension", "deployment"),
+}
 LAZILY = {("cli", "dev")}  # in function bodies only
 PLAIN = ("providers", "routing", "events")
 NOT_PLAIN = {"flask", "rq", "redis"}

@@ -39,7 +39,7 @@ def test_url_prints_a_url_that_lets_its_bearer_in(make_app: MakeApp) -> None:
 
 def test_url_of_an_unknown_account_says_which_there_are(make_app: MakeApp) -> None:
     result = invoke(make_app(), "url", "lefka")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "there are: lefoka, smsbox" in result.output
 
 
@@ -96,7 +96,7 @@ def test_show_gives_one_event_whole(make_app: MakeApp, run_jobs: RunJobs) -> Non
 
 def test_show_of_an_unknown_event_says_so(make_app: MakeApp) -> None:
     result = invoke(make_app(), "events", "show", "0" * 32)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "there is no event" in result.output
 
 

@@ -106,7 +106,11 @@ ENDS = {
     "spool": (StorageUnavailable("the spool: no room"), 75, "see to RECEIVER_SPOOL_DIR"),
     "provider": (TemporaryDeliveryError("no connection"), 75, "Try: the same again, later"),
     "settings": (ConfigurationError(["RECEIVER_X: a", "RECEIVER_Y: b"]), 1, "  RECEIVER_Y: b\n"),
-    "what was named": (not_found("account", "lefka", ["lefoka"]), 3, "Try: lefoka? there are"),
+    "what was named": (
+        not_found("account", "lefka", ["lefoka"]),
+        3,
+        "there are: lefoka\nTry: lefoka\n",
+    ),
     "usage": (UsageFault("say which"), 2, "Error: say which\n"),
 }
 
@@ -137,9 +141,10 @@ def test_a_mistake_of_ours_is_no_fault_of_the_users() -> None:
 def test_what_is_not_there_names_what_is_close_and_what_there_is() -> None:
     found = not_found("provider", "Lefoca", ["lefoka", "smsbox"])
     assert isinstance(found, NotFound)
-    assert found.mend == "lefoka? there are: lefoka, smsbox"
-    assert not_found("case", "x", ["y"]).mend == "one of these: y"
-    assert not_found("account", "x", []).mend == "there is no account at all"
+    assert found.message == "there is no provider Lefoca; there are: lefoka, smsbox"
+    assert found.mend == "lefoka"
+    assert not_found("case", "x", ["y"]).mend == ""
+    assert not_found("account", "x", []).message == "there is no account x; there are: none"
 
 
 def test_without_a_terminal_only_yes_is_an_answer() -> None:

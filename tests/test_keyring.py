@@ -113,7 +113,7 @@ def test_the_last_known_ends_count_while_redis_is_away_and_after_a_restart(
 def test_a_restarted_app_refuses_revoked_keys_though_redis_is_away(make_app: MakeApp) -> None:
     app = make_app(ACCOUNTS=account())
     (gone, gone_text), (_, live_text) = create(app), create(app)
-    run(app, "revoke", gone)
+    run(app, "revoke", gone, "--yes")
     assert (knock(app, live_text), knock(app, gone_text)) == (200, 401)
     away = make_app(ACCOUNTS=account(), REDIS_URL="unix:///nowhere/redis.sock")
     assert (knock(away, live_text), knock(away, gone_text)) == (200, 401)

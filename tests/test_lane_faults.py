@@ -115,7 +115,7 @@ def test_a_mended_plugin_does_not_drop_the_dead_letter_of_a_watcher(
     mended = make_app(handlers=books.answered)
     make_all_due(redis)
     run_jobs(mended)
-    assert "app.watch: GiveUp" in invoke(mended, "failed", "list").output
+    assert "app.watch  GiveUp" in invoke(mended, "failed", "list").output
     books.hopeless = set()
     assert invoke(mended, "failed", "retry", "--all").output == "1 queued again.\n"
     run_jobs(mended)

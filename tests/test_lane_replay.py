@@ -89,7 +89,7 @@ def test_a_watcher_that_dies_after_it_waited_and_a_replay_is_a_dead_letter(
     let_time_pass(redis)
     run_jobs(app)
     assert books.noted == ["one", "three"]
-    assert "app.watch: GiveUp" in invoke(app, "failed", "list").output
+    assert "app.watch  GiveUp" in invoke(app, "failed", "list").output
     assert left_of_lanes(redis) == []
 
 
@@ -110,7 +110,7 @@ def test_a_watcher_that_dies_in_a_replay_blocks_no_lane(
     post(app, "two", "2")
     run_jobs(app)
     assert books.noted == ["one", "two"]
-    assert "app.watch: GiveUp" in invoke(app, "failed", "list").output
+    assert "app.watch  GiveUp" in invoke(app, "failed", "list").output
     assert left_of_lanes(redis) == []
 
 

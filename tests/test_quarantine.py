@@ -55,7 +55,7 @@ def test_each_is_listed_once_with_its_reason_and_without_its_content(app: Flask)
     lines = invoke(app, "quarantine").output.splitlines()
     assert len(lines) == 2
     assert "smsbox" in lines[1]
-    assert "resent 1 times" in lines[1]
+    assert "resent 1 time" in lines[1]
     assert not [line for line in lines if "4711" in line or "712345678" in line]
 
 
@@ -112,8 +112,8 @@ def test_a_replay_that_was_cut_short_makes_no_second_event(
 def test_dropping_asks_which(app: Flask, redis: Any) -> None:
     assert "say which" in invoke(app, "quarantine", "drop").output
     assert "no body begins with feed" in invoke(app, "quarantine", "drop", "feed").output
-    assert "1 dropped" in invoke(app, "quarantine", "drop", "--account", "lefoka").output
-    assert "1 dropped" in invoke(app, "quarantine", "drop", "--all").output
+    assert "1 dropped" in invoke(app, "quarantine", "drop", "--account", "lefoka", "--yes").output
+    assert "1 dropped" in invoke(app, "quarantine", "drop", "--all", "--yes").output
     assert redis.keys("receiver:quarantine*") == []
 
 
@@ -123,7 +123,7 @@ def test_a_full_redis_can_be_emptied_by_dropping(make_app: MakeApp) -> None:
         app.test_client().post("/webhooks/smsbox", data=b"{x", auth=(SMSBOX_KEY, ""))
         with Redis.from_url(url_of(server)) as redis:
             redis.config_set("maxmemory", 1)
-        assert "1 dropped" in invoke(app, "quarantine", "drop", "--all").output
+        assert "1 dropped" in invoke(app, "quarantine", "drop", "--all", "--yes").output
         assert list(app.extensions["receiver"].quarantine) == []
 
 

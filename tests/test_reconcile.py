@@ -177,7 +177,7 @@ def test_the_command_lists_what_it_found_and_masks_numbers(shop: Shop, run_jobs:
     assert result.exit_code == 0
     *lines, total = result.stdout.splitlines()
     (line,) = lines
-    assert line.endswith("report  +2763***449 expired")
+    assert line.endswith("  report  +2763***449  expired")
     assert total == "2 listed. 1 were missing and became events: 1 expired."
     assert "2 listed. Nothing was missing." in shop.command("lefoka").stdout
     run_jobs(shop.app)

@@ -125,6 +125,6 @@ def test_a_refused_job_is_not_tried_again_by_hand(
     retried = runner.invoke(args=["receiver", "failed", "retry", "--reason", "forged"])
     assert "is not ours" in retried.output
     assert "0 queued again, 1 left" in retried.output
-    dropped = runner.invoke(args=["receiver", "failed", "drop", "--reason", "forged"])
+    dropped = runner.invoke(args=["receiver", "failed", "drop", "--reason", "forged", "--yes"])
     assert "1 dropped" in dropped.output
     assert redis.keys("rq:job:*") == []

@@ -191,7 +191,7 @@ def test_of_several_accounts_one_is_to_be_named(make_app: MakeApp, simulate: Sim
         assert "give --account; there are: north, south" in result.output
         for name in ("north", "south"):
             assert simulate(*line, "--account", name, create_app=lambda: shop).exit_code == 0
-        assert simulate(*line, "--account", "east", create_app=lambda: shop).exit_code == 1
+        assert simulate(*line, "--account", "east", create_app=lambda: shop).exit_code == 3
         assert [(event.account, event.trust) for event in events(shop)] == [
             ("north", "key"),
             ("south", "token"),

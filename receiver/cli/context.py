@@ -10,7 +10,9 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
+from ..accounts import Account
 from ..logs import write_to_stderr
+from .exits import Fault, not_found
 
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -32,7 +34,20 @@ def when(_: click.Context, __: click.Parameter, value: str | None) -> datetime |
 
 def parts() -> Any:
     """Give the `Deployment` of the running app."""
-    return current_app.extensions["receiver"]
+    found = current_app.extensions.get("receiver")
+    if found is None:
+        raise Fault(
+            f"the app {current_app.name} has no Receiver", "Receiver(app), where it is made"
+        )
+    return found
+
+
+def known_account(name: str) -> Account:
+    """Give an account by its name; raises `NotFound` that names those there are."""
+    accounts: dict[str, Account] = parts().settings.accounts
+    if name not in accounts:
+        raise not_found("account", name, accounts)
+    return accounts[name]
 
 
 def app() -> Flask:

@@ -75,18 +75,17 @@ class NotNow(Fault):
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NotFound:
-    """Make the error that there is no such account, handler or case; it names what is close.
+    """Make the error that there is no such account, handler or key: what there is, what is close.
 
+    >>> not_found("account", "lefka", ["lefoka", "smsbox"]).message
+    'there is no account lefka; there are: lefoka, smsbox'
     >>> not_found("account", "lefka", ["lefoka", "smsbox"]).mend
-    'lefoka? there are: lefoka, smsbox'
+    'lefoka'
     """
     names = list(known)
-    there = ", ".join(names) or "none"
     close = close_to(name, names)
-    mend = f"{close[0]}? there are: {there}" if close else f"one of these: {there}"
-    if not names:
-        mend = f"there is no {what} at all"
-    return NotFound(f"there is no {what} {name}", mend)
+    there = ", ".join(names) or "none"
+    return NotFound(f"there is no {what} {name}; there are: {there}", " or ".join(close))
 
 
 def close_to(name: str, known: Iterable[str]) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
@@ -13,77 +12,123 @@ from flask.cli import with_appcontext
 from ..store.deadletters import DeadLetter
 from ..store.journal import Noted
 from ..words import printable
-from .context import parts, when
+from . import completers, options
+from .asking import confirm
+from .context import parts
+from .exits import NotFound, UsageFault
 from .manual import Group
+from .progress import counted
+from .tables import Cell, Column, many, print_json, print_record, print_table
 
-F = TypeVar("F", bound=Callable[..., Any])
+_COLUMNS = (
+    *(Column("WHEN", whole=True), Column("EVENT", whole=True), Column("ACCOUNT")),
+    *(Column("HANDLER"), Column("WHY")),
+)
+_ID_SHOWN = 8
+_NONE = "No dead letters."
+_PROBLEMS = {
+    Noted.GONE: "its event has expired; drop it",
+    Noted.OVERTAKEN: "somebody else has just dealt with it",
+}
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples={
+        "failed": "all of them, as failed list",
+        "failed retry --handler app.balance": "once the handler is mended",
+    },
+)
 @click.pass_context
 def failed(context: click.Context) -> None:
-    """Show the dead letters, try them again, or drop them."""
+    """Show dead letters, try them again, or drop them.
+
+    A dead letter is what no attempt could handle or send. Mend the cause, then `retry`; it stays
+    for RECEIVER_RETENTION.
+    """
     if context.invoked_subcommand is None:
         context.invoke(list_failed)
 
 
-def _chosen(command: F) -> F:
-    """Add the options that choose among dead letters."""
-    for option in (
-        click.option("--until", metavar="WHEN", callback=when, help="Dead before that."),
-        click.option(
-            "--since", metavar="WHEN", callback=when, help="Dead since: 2h (ago), or ISO 8601."
-        ),
-        click.option("--reason", help="Text in the reason, in any case."),
-        click.option("--account", help="Of this account."),
-        click.option("--provider", help="Of this provider."),
-        click.option("--handler", help="Of this handler, as app.balance."),
-        click.argument("event_ids", metavar="[ID]...", nargs=-1),
-    ):
-        command = option(command)
-    return command
+_chosen = options.several(
+    click.argument("event_ids", metavar="[ID]...", nargs=-1, shell_complete=completers.dead_ids),
+    options.of_handler("Of this handler, as app.balance."),
+    options.of_provider,
+    options.of_account,
+    click.option("--reason", metavar="TEXT", help="With this in the reason, in any case."),
+    options.since("Dead since: 2h (ago), or ISO 8601."),
+    options.until("Dead before that."),
+)
 
 
-@failed.command("list")
+@failed.command(
+    "list",
+    examples={
+        "failed list --since 24h": "what died today",
+        "failed list --reason timeout --json": "for another program",
+    },
+)
 @_chosen
 @click.option("--reveal", is_flag=True, help="Show the whole reason: it may quote anything.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
+@options.json_lines
 @with_appcontext
 def list_failed(reveal: bool = False, as_json: bool = False, **choice: Any) -> None:
-    """List dead letters, the newest first; ID is an event's, or its beginning."""
-    shown = 0
-    for letter in _find(**choice):
-        shown += 1
-        click.echo(json.dumps(letter.as_dict()) if as_json else _line(letter, reveal))
-    if not shown and not as_json:
+    """List dead letters, the newest first.
+
+    ID is an event's, or its beginning. The reason is in short, without what an error may quote of
+    a text; `show` has it whole, with the traceback.
+    """
+    found = list(_find(**choice))
+    if as_json:
+        for letter in found:
+            print_json(letter.as_dict())
+    elif not print_table(_COLUMNS, (_row(letter, reveal) for letter in found)):
         there = len(parts().deadletters)
         click.echo(f"No dead letter is like that; there are {there}." if there else _NONE, err=True)
 
 
-@failed.command("show")
-@click.argument("event_id", metavar="ID")
+@failed.command("show", examples={"failed show 3f9a1c22": "why, with the traceback"})
+@click.argument("event_id", metavar="ID", shell_complete=completers.dead_ids)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
 @with_appcontext
-def show_failed(event_id: str) -> None:
-    """Show the dead letters of one event whole, with the traceback of the last attempt."""
+def show_failed(event_id: str, as_json: bool) -> None:
+    """Show the dead letters of one event whole.
+
+    With the traceback of the last attempt. It may quote numbers and texts.
+    """
     letters = list(_find(event_ids=(event_id,)))
     if not letters:
-        raise click.ClickException(f"there is no dead letter of event {event_id}")
+        raise NotFound(f"there is no dead letter of event {event_id}", "failed list")
     for letter in letters:
-        for name, value in {**letter.as_dict(), **letter.outcome}.items():
-            click.echo(f"{name}: " + "\n".join(map(printable, str(value).split("\n"))))
+        whole = {**letter.as_dict(), **letter.outcome}
+        if as_json:
+            print_json(whole)
+        else:
+            print_record(whole)
 
 
-@failed.command("retry")
+@failed.command(
+    "retry",
+    examples={
+        "failed retry 3f9a1c22": "those of one event",
+        "failed retry --handler app.balance --since 24h": "those of one handler, of today",
+    },
+)
 @_chosen
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@options.all_of_them
 @click.option("--uncertain", is_flag=True, help="Also replies that may have been sent already.")
 @with_appcontext
 def retry_failed(everything: bool, uncertain: bool, **choice: Any) -> None:
-    """Queue dead letters again, with all their attempts anew."""
+    """Queue dead letters again, with all attempts anew.
+
+    Once what they died of is mended; the workers do the rest. A reply that may have been sent is
+    left, unless --uncertain says that you looked it up at the provider.
+    """
     _demand_choice(everything, choice)
     letters = parts().deadletters
     retried = left = 0
-    for letter in list(_find(**choice)):
+    for letter in counted(list(_find(**choice)), "Queueing"):
         problem = _problem(letter, uncertain)
         if problem is None:
             problem = _PROBLEMS.get(letters.retry(letter))
@@ -91,28 +136,33 @@ def retry_failed(everything: bool, uncertain: bool, **choice: Any) -> None:
             retried += 1
             continue
         left += 1
-        click.echo(f"left: {_line(letter, reveal=False)}: {problem}", err=True)
+        click.echo(f"left: {_line(letter)}: {problem}", err=True)
     click.echo(f"{retried} queued again" + (f", {left} left as they are." if left else "."))
 
 
-@failed.command("drop")
+@failed.command(
+    "drop",
+    examples={
+        "failed drop 3f9a1c22 --yes": "those of one event, unasked",
+        "failed drop --reason 'no such customer' --yes": "those that nobody can mend",
+    },
+)
 @_chosen
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@options.all_of_them
+@options.yes
 @with_appcontext
-def drop_failed(everything: bool, **choice: Any) -> None:
-    """Forget dead letters; their events still say what happened."""
+def drop_failed(everything: bool, yes: bool, **choice: Any) -> None:
+    """Forget dead letters; their events say what happened.
+
+    What was dropped is not handled any more. It asks first, with their number.
+    """
     _demand_choice(everything, choice)
     found = list(_find(**choice))
-    for letter in found:
+    if found:
+        confirm(f"Drop {many(len(found), 'dead letter')}?", yes=yes)
+    for letter in counted(found, "Dropping"):
         parts().deadletters.drop(letter)
     click.echo(f"{len(found)} dropped.")
-
-
-_NONE = "No dead letters."
-_PROBLEMS = {
-    Noted.GONE: "its event has expired; drop it",
-    Noted.OVERTAKEN: "somebody else has just dealt with it",
-}
 
 
 def _problem(letter: DeadLetter, uncertain: bool) -> str | None:
@@ -125,7 +175,9 @@ def _problem(letter: DeadLetter, uncertain: bool) -> str | None:
 
 def _demand_choice(everything: bool, choice: dict[str, Any]) -> None:
     if not everything and not any(choice.values()):
-        raise click.UsageError("say which: an ID, --handler, --reason, --since …, or --all")
+        raise UsageFault(
+            "say which: an ID, --handler, --reason, --since …, or --all", "failed list"
+        )
 
 
 def _find(
@@ -153,10 +205,19 @@ def _find(
             yield letter
 
 
-def _line(letter: DeadLetter, reveal: bool) -> str:
-    when = letter.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    event = letter.call.event_id[:8] if letter.call else "-"
-    what = "reply of " if letter.as_dict()["what"] == "send" else ""
-    account = letter.record.event.account if letter.record else "-"
-    why = letter.reason if reveal else letter.why
-    return f"{when} {event} {account} {what}{letter.handler or '-'}: {printable(why)}"
+def _row(letter: DeadLetter, reveal: bool) -> tuple[Cell, ...]:
+    what = " (reply)" if letter.as_dict()["what"] == "send" else ""
+    # why begins with the handler, as RQ's own lists show nothing else of it
+    why = letter.reason if reveal else letter.why.removeprefix(f"{letter.handler}: ")
+    return (
+        letter.at,
+        letter.call.event_id[:_ID_SHOWN] if letter.call else None,
+        letter.record.event.account if letter.record else None,
+        f"{letter.handler or '-'}{what}",
+        why,
+    )
+
+
+def _line(letter: DeadLetter) -> str:
+    _, event, account, handler, why = _row(letter, reveal=False)
+    return printable(f"{event or '-'} {account or '-'} {handler}: {why}")

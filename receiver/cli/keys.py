@@ -6,7 +6,6 @@ done, and what to do next, goes to standard error.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,53 +19,88 @@ from ..accounts import KEY_PLACES
 from ..errors import ReceiverError
 from ..store.keybook import KeyBook, KeyRecord, KeyState
 from ..store.keyring import DAY, days
-from .context import parts
+from . import options
+from .asking import confirm
+from .context import known_account, parts
+from .exits import NotFound
 from .manual import Group
+from .tables import BAD, DIM, DOUBTFUL, Cell, Column, Marked, many, print_json, print_table
 
 _LIFE = click.IntRange(1, 365)
 _OVERLAP = click.IntRange(0, 365)
 _OVERLAP_DAYS = 7
 _HOUR = 60  # minutes
-_HEADINGS = ("KEY", "ACCOUNT", "CREATED", "GOOD UNTIL", "LAST USED", "STATE")
+_COLUMNS = (
+    *(Column("KEY", whole=True), Column("ACCOUNT"), Column("CREATED", whole=True)),
+    *(Column("GOOD UNTIL", whole=True), Column("LAST USED"), Column("STATE")),
+)
 
 
-@click.group(cls=Group)
+@click.group(
+    cls=Group,
+    examples={
+        "keys create smsbox --expires-days 90": "a key for one caller, shown once",
+        "keys list": "which end soon, and which are still used",
+    },
+)
 def keys() -> None:
-    """Issue API keys that end by themselves, and end them earlier."""
+    """Issue API keys that end by themselves, or earlier.
+
+    For a caller whose key you choose yourself. A key is signed and kept nowhere: it is shown once,
+    when it is made, and sent wherever the account's own key may be.
+    """
 
 
-@keys.command("create")
-@click.argument("account")
+@keys.command(
+    "create", examples={"keys create smsbox --expires-days 90": "a key that is good for 90 days"}
+)
+@options.account_argument
 @click.option("--expires-days", type=_LIFE, required=True, help="How long the key is good.")
 @with_appcontext
 def create_key(account: str, expires_days: int) -> None:
-    """Issue a key for ACCOUNT and show it, this once."""
-    _check_account(account)
+    """Issue a key for ACCOUNT and show it, this once.
+
+    The key alone goes to standard output, so that it can be piped into a secret store.
+    """
+    known_account(account)
     record, text = _book().create(account, expires_days)
     _show_once(record, text)
 
 
-@keys.command("list")
-@click.option("--account", help="Only of this account.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@keys.command(
+    "list",
+    examples={
+        "keys list --account smsbox": "of one account",
+        "keys list --json": "for another program",
+    },
+)
+@options.of_account
+@options.json_lines
 @with_appcontext
 def list_keys(account: str | None, as_json: bool) -> None:
-    """List the keys, how long each is good, and which are in use though they end soon."""
+    """List the keys, how long each is good, and its use.
+
+    Marked are those that are in use though they end soon, or were replaced.
+    """
     if account is not None:
-        _check_account(account)
+        known_account(account)
     now, every = time.time(), {record.id: record for record in _book().records()}
     chosen = [record for record in every.values() if account in (None, record.account)]
     if as_json:
         for record in chosen:
-            click.echo(json.dumps(_as_json(record, now)))
-    elif chosen:
-        _print_table([_row(record, every, now) for record in chosen])
-    else:
+            print_json(_as_json(record, now))
+    elif not print_table(_COLUMNS, (_row(record, every, now) for record in chosen)):
         click.echo("No keys yet. Try: keys create ACCOUNT --expires-days 90", err=True)
 
 
-@keys.command("rotate")
-@click.argument("key_id", metavar="KEY_ID")
+@keys.command(
+    "rotate",
+    examples={
+        "keys rotate 7hKq2mWx9a": "one key; the old one stays good for a week",
+        "keys rotate smsbox --overlap-days 30": "the only key of an account, with more time",
+    },
+)
+@options.key_argument
 @click.option("--expires-days", type=_LIFE, help="For the new key; else as long as the old one.")
 @click.option(
     "--overlap-days",
@@ -77,12 +111,13 @@ def list_keys(account: str | None, as_json: bool) -> None:
 )
 @with_appcontext
 def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None:
-    """Issue a new key in place of KEY_ID; both are good until the overlap ends.
+    """Issue a new key in place of KEY_ID.
 
-    KEY_ID may be an account's name, where that has one such key only.
+    Both are good until the overlap ends, so that its holder can change over in between. KEY_ID may
+    be an account's name, where that has one such key only.
     """
     key_id = _only_key(key_id, KeyState.LIVE, KeyState.NEAR_END)
-    _check_account(_book().find(key_id).account)
+    known_account(_known_key(key_id).account)
     old, new, text = _book().rotate(key_id, expires_days, overlap_days)
     _show_once(new, text)
     if old.state(time.time()) is KeyState.REPLACED:
@@ -92,20 +127,30 @@ def rotate_key(key_id: str, expires_days: int | None, overlap_days: int) -> None
         _say(f"The old key {old.id} is refused from now on.")
 
 
-@keys.command("revoke")
-@click.argument("key_id", metavar="KEY_ID")
+@keys.command(
+    "revoke",
+    examples={
+        "keys revoke 7hKq2mWx9a --yes": "one key, unasked",
+        "keys revoke 7hKq2mWx9a --unrecorded --yes": "after Redis has lost its list of keys",
+    },
+)
+@options.key_argument
 @click.option("--unrecorded", is_flag=True, help="Of a key that `list` does not show any more.")
+@options.yes
 @with_appcontext
-def revoke_key(key_id: str, unrecorded: bool) -> None:
+def revoke_key(key_id: str, unrecorded: bool, yes: bool) -> None:
     """End KEY_ID at once.
 
-    KEY_ID may be an account's name, where that has one such key only.
+    Its holder is turned away within a second. KEY_ID may be an account's name, where that has one
+    such key only. It asks first.
     """
     if unrecorded:
+        confirm(f"End 1 key, {key_id}?", yes=yes)
         _book().revoke_unrecorded(key_id)
         _say(f"A key {key_id}, if there is one, lets nobody in within a second.")
         return
     key_id = _only_key(key_id, KeyState.LIVE, KeyState.NEAR_END, KeyState.REPLACED)
+    _ask_before_end(_known_key(key_id), yes=yes)
     record = _book().revoke(key_id)
     _say(f"The key {record.id} of {record.account} is revoked. Each web process refuses it within")
     _say("a second; one that cannot reach Redis, as soon as it can.")
@@ -132,15 +177,24 @@ def _only_key(given: str, *states: KeyState) -> str:
     return found[0]
 
 
-def _check_account(account: str) -> None:
-    known = parts().settings.accounts
-    if account not in known:
-        raise ReceiverError(f"there is no account {account}; there are: {', '.join(known)}")
+def _known_key(key_id: str) -> KeyRecord:
+    try:
+        return _book().find(key_id)
+    except ReceiverError as error:
+        raise NotFound(str(error)) from error
+
+
+def _ask_before_end(record: KeyRecord, *, yes: bool) -> None:
+    if record.revoked_at is not None:
+        return  # nothing to lose: the key book says so
+    used = record.last_used_at
+    last = "never used" if used is None else f"last used {_ago(time.time() - used)}"
+    confirm(f"End 1 key, {record.id} of {record.account}, {last}?", yes=yes)
 
 
 def _show_once(record: KeyRecord, text: str) -> None:
     place = parts().settings.accounts[record.account].key_in
-    span = _counted(days(record.expires_at - record.created_at), "day")
+    span = many(days(record.expires_at - record.created_at), "day")
     _say(f"Key {record.id} of {record.account}, good for {span}, until", end=" ")
     _say(f"{_when(record.expires_at)}. Copy it now: it is kept nowhere.")
     click.echo(text)
@@ -148,20 +202,28 @@ def _show_once(record: KeyRecord, text: str) -> None:
     _say(f"Before it ends: keys rotate {record.id}")
 
 
-def _row(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> tuple[str, ...]:
+def _row(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> tuple[Cell, ...]:
     used = record.last_used_at
     return (
         record.id,
         record.account,
-        _when(record.created_at)[:10],
-        _when(record.good_until),
+        datetime.fromtimestamp(record.created_at, UTC),
+        datetime.fromtimestamp(record.good_until, UTC),
         "never" if used is None else _ago(now - used),
         _state(record, every, now),
     )
 
 
-def _state(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> str:
-    left = f"ends in {_counted(days(record.good_until - now), 'day')}"
+def _state(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> Marked:
+    text = _state_words(record, every, now)
+    if text.endswith("!)"):  # in use, and to end
+        return Marked(text, BAD)
+    style = {KeyState.LIVE: "", KeyState.NEAR_END: DOUBTFUL, KeyState.REPLACED: DOUBTFUL}
+    return Marked(text, style.get(record.state(now), DIM))
+
+
+def _state_words(record: KeyRecord, every: Mapping[str, KeyRecord], now: float) -> str:
+    left = f"ends in {many(days(record.good_until - now), 'day')}"
     state, used = record.state(now), record.last_used_at
     alarm = "" if used is None else f" (used {_ago(now - used)}!)"
     if state is KeyState.LIVE:
@@ -185,26 +247,14 @@ def _as_json(record: KeyRecord, now: float) -> dict[str, Any]:
     return {**known, "state": record.state(now).value}
 
 
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    lines = [_HEADINGS, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
 def _ago(seconds: float) -> str:
     """Say how long ago, in minutes: more exactly nobody notes it."""
     minutes = max(0, int(seconds // 60))
     if minutes < 2 * _HOUR:
-        return f"{_counted(minutes, 'minute')} ago"
+        return f"{many(minutes, 'minute')} ago"
     if seconds < 2 * DAY:
         return f"{minutes // _HOUR} hours ago"
     return f"{int(seconds // DAY)} days ago"
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _iso(second: int) -> str:

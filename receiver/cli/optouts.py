@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import heapq
-import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC
@@ -17,88 +16,130 @@ from itertools import chain
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ReceiverError
 from ..msisdn import is_valid, mask
 from ..store.optouts import OptOut, OptOuts
-from ..words import printable
-from .context import parts
+from . import options
+from .asking import confirm
+from .context import known_account, parts
+from .exits import Fault, NotFound
 from .manual import Group
+from .progress import counted
+from .tables import Cell, Column, print_json, print_table
 
 _COLUMNS = ("account", "number", "at", "source", "words")
 # A spreadsheet takes what begins so for a formula, and these are words of strangers.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@click.group(cls=Group)
-def optouts() -> None:
-    """Show and change who gets no more messages."""
-
-
-@optouts.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="How many, newest first.",
+_LISTED = (
+    *(Column("WHEN", whole=True), Column("ACCOUNT"), Column("NUMBER", whole=True)),
+    *(Column("SOURCE"), Column("WORDS")),
 )
-@click.option("--account", help="Only of this account.")
+
+
+@click.group(
+    cls=Group,
+    examples={
+        "optouts list": "who opted out last",
+        "optouts add lefoka 0637885448 --words 'by telephone'": "on somebody's word",
+    },
+)
+def optouts() -> None:
+    """Show and change who gets no more messages.
+
+    Whoever writes STOP is listed by itself, for the account that was written to, and leaves the
+    list with START. Nothing leaves to a number that is on it.
+    """
+
+
+@optouts.command(
+    "list",
+    examples={
+        "optouts list --account lefoka --limit 50": "of one account",
+        "optouts list --json": "for another program, numbers whole",
+    },
+)
+@options.limit
+@options.of_account
 @click.option("--reveal", is_flag=True, help="Show numbers and words whole.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
+@options.json_lines
 @with_appcontext
 def list_optouts(limit: int, account: str | None, reveal: bool, as_json: bool) -> None:
-    """List the newest opt-outs: when, from which account, who, on whose word."""
-    found = heapq.nlargest(limit, _records(account), key=lambda record: record.at)
-    for record in found:
-        click.echo(json.dumps(_row(record)) if as_json else _line(record, reveal))
-    if not found and not as_json:
+    """List the newest opt-outs: who, and on whose word.
+
+    The source is `message` for who wrote STOP, `operator` for `optouts add`, or the provider whose
+    block list it is from.
+    """
+    records = counted(_records(account), "Reading")
+    found = heapq.nlargest(limit, records, key=lambda record: record.at)
+    if as_json:
+        for record in found:
+            print_json(_row(record))
+    elif not print_table(_LISTED if reveal else _LISTED[:-1], (_cells(r, reveal) for r in found)):
         click.echo("Nobody has opted out.", err=True)
 
 
-@optouts.command("add")
-@click.argument("account")
+@optouts.command(
+    "add", examples={"optouts add lefoka 0637885448 --words 'by telephone'": "on somebody's word"}
+)
+@options.account_argument
 @click.argument("number")
 @click.option("--words", default="", help="How it was asked for, to be kept with it.")
 @with_appcontext
 def add_optout(account: str, number: str, words: str) -> None:
-    """Send NUMBER nothing more from ACCOUNT."""
+    """Send NUMBER nothing more from ACCOUNT.
+
+    For who asked by another way than by writing STOP.
+    """
     e164 = _number(account, number)
     if not is_valid(e164):
-        raise ReceiverError("that is no number: give it as +27…, or set the account's region")
+        raise Fault("that is no number", "give it as +27…, or set the account's region")
     _book().add(account, e164, words=words, source="operator")
     _say(f"{mask(e164)} gets nothing more from {account}. To undo it: optouts remove")
 
 
-@optouts.command("remove")
-@click.argument("account")
+@optouts.command(
+    "remove",
+    examples={"optouts remove lefoka +27637885448 --yes": "who asked to hear from you again"},
+)
+@options.account_argument
 @click.argument("number")
 @click.option("--words", default="", help="How it was asked for, to be kept with it.")
+@options.yes
 @with_appcontext
-def remove_optout(account: str, number: str, words: str) -> None:
-    """Let messages from ACCOUNT to NUMBER leave again: only if its owner asked for it."""
+def remove_optout(account: str, number: str, words: str, yes: bool) -> None:
+    """Let messages to NUMBER leave again.
+
+    Only if its owner asked for it: whoever wrote STOP to ACCOUNT has a right to be left alone. It
+    asks first.
+    """
     found = _number(account, number)
     if _book().find(account, found) is None:
-        raise ReceiverError(f"{mask(found)} is not opted out of {account}")
+        raise NotFound(f"{mask(found)} is not opted out of {account}", "optouts list")
+    confirm(f"Remove 1 opt-out, of {mask(found)} from {account}?", yes=yes)
     _book().remove(account, found, words=words, source="operator")
     _say(f"Messages from {account} to {mask(found)} leave again.")
 
 
-@optouts.command("export")
-@click.option("--account", help="Only of this account.")
+@optouts.command("export", examples={"optouts export > optouts.csv": "all of them, as a file"})
+@options.of_account
 @with_appcontext
 def export_optouts(account: str | None) -> None:
-    """Write all opt-outs to standard output as CSV, numbers whole."""
+    """Write all opt-outs as CSV, numbers whole.
+
+    To standard output: for another system that sends to the same people.
+    """
     records = _records(account)
     table = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
     table.writeheader()
-    for record in records:
+    for record in counted(records, "Writing"):
         row = _row(record)
         words = str(row["words"])
         table.writerow({**row, "words": f"'{words}" if words.startswith(_FORMULA) else words})
 
 
 def _records(account: str | None) -> Iterable[OptOut]:
-    accounts = parts().settings.accounts if account is None else (_known(account),)
+    accounts = parts().settings.accounts if account is None else (known_account(account).name,)
     return chain.from_iterable(map(_book().records, accounts))
 
 
@@ -107,15 +148,8 @@ def _book() -> OptOuts:
     return book
 
 
-def _known(account: str) -> str:
-    known = parts().settings.accounts
-    if account not in known:
-        raise ReceiverError(f"there is no account {account}; there are: {', '.join(known)}")
-    return account
-
-
 def _number(account: str, number: str) -> str:
-    found: str = parts().providers[_known(account)].number(number)
+    found: str = parts().providers[known_account(account).name].number(number)
     return found
 
 
@@ -130,11 +164,10 @@ def _row(record: OptOut) -> dict[str, str]:
     }
 
 
-def _line(record: OptOut, reveal: bool) -> str:
-    when = record.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    number = printable(record.number) if reveal else mask(record.number)
-    words = f"  {record.words!r}" if reveal else ""
-    return f"{when}  {record.account}  {number}  {record.source}{words}"
+def _cells(record: OptOut, reveal: bool) -> tuple[Cell, ...]:
+    number = record.number if reveal else mask(record.number)
+    words = (repr(record.words),) if reveal else ()
+    return (record.at, record.account, number, record.source, *words)
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import click
@@ -11,57 +10,109 @@ from flask.cli import with_appcontext
 from ..errors import Unreadable
 from ..store.quarantine import Quarantined
 from ..words import printable
+from . import completers, options
+from .asking import confirm
 from .context import parts
+from .exits import Fault, NotFound, UsageFault
 from .manual import Group
+from .progress import counted
+from .tables import Cell, Column, many, print_json, print_record, print_table
+
+_COLUMNS = (
+    *(Column("WHEN", whole=True), Column("ID", whole=True), Column("ACCOUNT")),
+    *(Column("SIZE"), Column("REASON")),
+)
+_ID_SHOWN = 8
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples={
+        "quarantine": "all of them, as quarantine list",
+        "quarantine replay --all": "after an update that can read them",
+    },
+)
 @click.pass_context
 def quarantine(context: click.Context) -> None:
-    """Show bodies that could not be read, read them again, or drop them."""
+    """Show bodies that could not be read, and read them again.
+
+    An authentic callback that nobody could read is acknowledged and kept here, for
+    RECEIVER_RETENTION: a provider sends something new, and the code for it comes later.
+    """
     if context.invoked_subcommand is None:
         context.invoke(list_quarantined)
 
 
-@quarantine.command("list")
-@click.option("--account", help="Of this account.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
+_chosen = options.several(
+    click.argument("body_ids", metavar="[ID]...", nargs=-1, shell_complete=completers.body_ids),
+    options.all_of_them,
+    click.option(
+        "--account",
+        metavar="ACCOUNT",
+        help="All of this account.",
+        shell_complete=completers.accounts,
+    ),
+)
+
+
+@quarantine.command(
+    "list",
+    examples={
+        "quarantine list --account smsbox": "of one account",
+        "quarantine list --json": "for another program, with the bodies",
+    },
+)
+@options.of_account
+@options.json_lines
 @with_appcontext
 def list_quarantined(account: str | None = None, as_json: bool = False) -> None:
-    """List them, the newest first, with the reason; bodies are shown by `show` and --json only."""
-    shown = 0
-    for found in parts().quarantine:
-        if account in (None, found.account):
-            shown += 1
-            click.echo(json.dumps(found.as_dict()) if as_json else _line(found))
-    if not shown and not as_json:
-        click.echo("The quarantine is empty.", err=True)
+    """List them, the newest first, with the reason.
+
+    Bodies may hold numbers and texts: they are shown by `show` and --json only.
+    """
+    found = [body for body in parts().quarantine if account in (None, body.account)]
+    if as_json:
+        for body in found:
+            print_json(body.as_dict())
+    elif not print_table(_COLUMNS, map(_row, found)):
+        there = len(parts().quarantine)
+        said = f"No body of {account}; there are {there}." if there else "The quarantine is empty."
+        click.echo(said, err=True)
 
 
-@quarantine.command("show")
-@click.argument("body_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@quarantine.command("show", examples={"quarantine show 5b0e77d1": "the body as it came"})
+@click.argument("body_id", metavar="ID", shell_complete=completers.body_ids)
+@options.json_object
 @with_appcontext
 def show_quarantined(body_id: str, as_json: bool) -> None:
-    """Show one whole, as it came; ID is as `list` shows it, or its beginning."""
+    """Show one whole, as it came.
+
+    ID is as `list` shows it, or its beginning. This is what to send to whoever mends the parser.
+    """
     (found,) = _find((body_id,), everything=False)
     if as_json:
-        click.echo(json.dumps(found.as_dict()))
-        return
-    for name, value in found.as_dict().items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        click.echo(f"{name}: " + "\n".join(map(printable, text.split("\n"))))
+        print_json(found.as_dict())
+    else:
+        print_record(found.as_dict())
 
 
-@quarantine.command("replay")
-@click.argument("body_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@click.option("--account", help="All of this account.")
+@quarantine.command(
+    "replay",
+    examples={
+        "quarantine replay 5b0e77d1": "one of them",
+        "quarantine replay --account smsbox": "all of one account",
+    },
+)
+@_chosen
 @with_appcontext
 def replay_quarantined(body_ids: tuple[str, ...], everything: bool, account: str | None) -> None:
-    """Read them again with today's code; what can be read is queued, and leaves the quarantine."""
+    """Read bodies again, with today's code.
+
+    What can be read now is queued, and leaves the quarantine; the others are kept.
+    """
     events = kept = 0
-    for found in _find(body_ids, everything, account):
+    for found in counted(list(_find(body_ids, everything, account)), "Reading"):
         provider = parts().providers.get(found.account)
         if provider is None or provider.name != found.provider:
             kept += 1
@@ -71,21 +122,33 @@ def replay_quarantined(body_ids: tuple[str, ...], everything: bool, account: str
             events += parts().intake.replay(found, provider)
         except Unreadable as error:
             kept += 1
-            click.echo(f"kept: {found.id[:8]} {found.account}: {error}", err=True)
+            click.echo(f"kept: {found.id[:_ID_SHOWN]} {found.account}: {error}", err=True)
             continue
         parts().quarantine.drop(found.id)
     click.echo(f"{events} new events queued" + (f", {kept} bodies kept." if kept else "."))
 
 
-@quarantine.command("drop")
-@click.argument("body_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@click.option("--account", help="All of this account.")
+@quarantine.command(
+    "drop",
+    examples={
+        "quarantine drop 5b0e77d1 --yes": "one of them, unasked",
+        "quarantine drop --account smsbox --yes": "all of one account",
+    },
+)
+@_chosen
+@options.yes
 @with_appcontext
-def drop_quarantined(body_ids: tuple[str, ...], everything: bool, account: str | None) -> None:
-    """Forget bodies for good."""
+def drop_quarantined(
+    body_ids: tuple[str, ...], everything: bool, account: str | None, yes: bool
+) -> None:
+    """Forget bodies for good.
+
+    Their senders had their ack, and do not send them again. It asks first, with their number.
+    """
     found = list(_find(body_ids, everything, account))
-    for body in found:
+    if found:
+        confirm(f"Forget {many(len(found), 'body', 'bodies')} for good?", yes=yes)
+    for body in counted(found, "Dropping"):
         parts().quarantine.drop(body.id)
     click.echo(f"{len(found)} dropped.")
 
@@ -94,19 +157,25 @@ def _find(
     body_ids: tuple[str, ...], everything: bool, account: str | None = None
 ) -> Iterator[Quarantined]:
     if not (body_ids or everything or account):
-        raise click.UsageError("say which: an ID, --account, or --all")
+        raise UsageFault("say which: an ID, --account, or --all", "quarantine list")
     there = list(parts().quarantine)
     for begin in body_ids:
         matches = [found for found in there if found.id.startswith(begin)]
         if len(matches) != 1:
-            problem = "several bodies begin" if matches else "no body begins"
-            raise click.ClickException(f"{problem} with {begin}; see quarantine list")
+            if matches:
+                raise Fault(f"several bodies begin with {begin}: give more of it")
+            raise NotFound(f"no body begins with {begin}", "quarantine list")
     for found in there:
         if found.id.startswith(body_ids or "") and account in (None, found.account):
             yield found
 
 
+def _row(found: Quarantined) -> tuple[Cell, ...]:
+    size = many(len(found.raw), "byte")
+    if found.resends:
+        size += f", resent {many(found.resends, 'time')}"
+    return found.received_at, found.id[:_ID_SHOWN], found.account, size, found.reason
+
+
 def _line(found: Quarantined) -> str:
-    when = found.received_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    size, again = len(found.raw), f", resent {found.resends} times" if found.resends else ""
-    return f"{when} {found.id[:8]} {found.account} {size} bytes{again}: {printable(found.reason)}"
+    return printable(f"{found.id[:_ID_SHOWN]} {found.account}: {found.reason}")

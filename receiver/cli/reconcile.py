@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ReceiverError
 from ..events import DeliveryReport, InboundMessage, to_dict
 from ..msisdn import mask
 from ..reconcile import Findings
-from .context import log_to_stderr, parts, when
+from . import options
+from .context import known_account, log_to_stderr, parts, when
+from .manual import Command
+from .progress import progress
+from .tables import Cell, Column, moment, print_json, print_table
+
+_COLUMNS = (
+    *(Column("HAPPENED", whole=True), Column("ID", whole=True), Column("KIND", whole=True)),
+    *(Column("NUMBER", whole=True), Column("STATUS")),
+)
+_ID_SHOWN = 8
 
 
-@click.command("reconcile")
-@click.argument("account")
+@click.command(
+    "reconcile",
+    cls=Command,
+    examples={
+        "reconcile lefoka --since 24h --dry-run": "what no webhook brought today",
+        "reconcile lefoka --since 7d": "and have it handled: after a long outage",
+    },
+)
+@options.account_argument
 @click.option(
     "--since",
     metavar="WHEN",
@@ -29,35 +44,29 @@ from .context import log_to_stderr, parts, when
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with the events whole.")
 @with_appcontext
 def reconcile(account: str, since: datetime, dry_run: bool, as_json: bool) -> None:
-    """Compare what the provider of ACCOUNT lists with what arrived.
+    """Ask the provider for what no webhook brought.
 
-    What no webhook brought becomes an event, as if it had come now; what did is left alone. Not
-    beyond RECEIVER_RETENTION: what is forgotten cannot be told from what never came.
+    Compares what the provider of ACCOUNT lists with what arrived; workers do the same by
+    themselves, now and then. What no webhook brought becomes an event, as if it had come now; what
+    did is left alone. Not beyond RECEIVER_RETENTION: what is forgotten cannot be told from what
+    never came.
     """
     log_to_stderr()
-    try:
+    known_account(account)
+    with progress(f"Asking {account}"):
         findings: Findings = parts().reconciler.reconcile(account, since, dry_run=dry_run)
-    except ReceiverError as error:
-        raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(_as_json(findings, dry_run)))
+        print_json(_as_json(findings, dry_run))
         return
-    for event in findings.events:
-        click.echo(_line(event))
+    print_table(_COLUMNS, map(_row, findings.events))
     click.echo(_sum(findings, since, dry_run))
 
 
-def _line(event: InboundMessage | DeliveryReport) -> str:
+def _row(event: InboundMessage | DeliveryReport) -> tuple[Cell, ...]:
     if isinstance(event, DeliveryReport):
-        happened, what = event.delivered_at or event.created_at, f"report  {mask(event.recipient)}"
-        what = f"{what} {event.status}"
-    else:
-        happened, what = event.sent_at, f"message {mask(event.sender)}"
-    return f"{_time(happened)} {event.id[:8]} {what}"
-
-
-def _time(happened: datetime | None) -> str:
-    return happened.astimezone().strftime("%Y-%m-%d %H:%M:%S") if happened else " " * 19
+        happened, number = event.delivered_at or event.created_at, event.recipient
+        return happened, event.id[:_ID_SHOWN], event.kind, mask(number), event.status
+    return event.sent_at, event.id[:_ID_SHOWN], event.kind, mask(event.sender), None
 
 
 def _sum(findings: Findings, since: datetime, dry_run: bool) -> str:
@@ -65,7 +74,7 @@ def _sum(findings: Findings, since: datetime, dry_run: bool) -> str:
     kinds = ", ".join(f"{number} {what}" for what, number in sorted(by_kind.items()))
     done = ("would become events" if dry_run else "became events") if count else ""
     missing = f"{count} were missing and {done}: {kinds}." if count else "Nothing was missing."
-    clamped = "" if findings.since <= since else f" since {_time(findings.since)} (retention)"
+    clamped = "" if findings.since <= since else f" since {moment(findings.since)} (retention)"
     return f"{findings.seen} listed{clamped}. {missing}"
 
 

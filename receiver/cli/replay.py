@@ -11,36 +11,47 @@ from flask.cli import with_appcontext
 
 from ..store.journal import Noted, Record
 from ..store.replays import is_at_work, replay
-from .context import parts, when
+from . import completers, options
+from .context import parts
+from .exits import Fault, NotFound, UsageFault, not_found
+from .manual import Command
+from .progress import counted
 
 
-@click.command("replay")
-@click.argument("event_ids", metavar="[ID]...", nargs=-1)
-@click.option(
-    "--since", metavar="WHEN", callback=when, help="Received since: 2h (ago), or ISO 8601."
+@click.command(
+    "replay",
+    cls=Command,
+    examples={
+        "events replay 3f9a1c22": "one event, to the handlers of today",
+        "events replay --since 2h --account lefoka --dry-run": "how many it would be",
+        "events replay --since 2h --handler app.balance": "what one handler handled",
+    },
 )
-@click.option("--until", metavar="WHEN", callback=when, help="Received before that.")
-@click.option("--provider", help="Of this provider.")
-@click.option("--account", help="Of this account.")
-@click.option("--handler", help="This handler only, as app.balance: what it handled.")
+@click.argument("event_ids", metavar="[ID]...", nargs=-1, shell_complete=completers.event_ids)
+@options.since("Received since: 2h (ago), or ISO 8601.")
+@options.until("Received before that.")
+@options.of_provider
+@options.of_account
+@options.of_handler("This handler only, as app.balance: what it handled.")
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and do nothing.")
 @with_appcontext
 def replay_events(
     event_ids: tuple[str, ...], handler: str | None, dry_run: bool, **choice: Any
 ) -> None:
-    """Run the handlers of events again; each finds ``event.replay`` true.
+    """Run the handlers of events again.
 
-    A reply that was sent is not sent again. Without --handler events are routed anew, to the
-    handlers of today. With it, those are replayed that it handled before; of an event that is named
-    by its ID it is run in any case. What still waits or is being retried is left alone.
+    Each finds ``event.replay`` true. A reply that was sent is not sent again. Without --handler
+    events are routed anew, to the handlers of today. With it, those are replayed that it handled
+    before; of an event that is named by its ID it is run in any case. What still waits or is being
+    retried is left alone.
     """
     if not event_ids and not any(choice.values()):
-        raise click.UsageError("say which: an ID, --since, --until, --provider or --account")
+        said = "say which: an ID, --since, --until, --provider or --account"
+        raise UsageFault(said, "events list")
     if handler is not None and parts().loaded.table.get(handler) is None:
-        known = ", ".join(sorted(found.name for found in parts().loaded.table))
-        raise click.ClickException(f"there is no handler {handler}; there are: {known or 'none'}")
+        raise not_found("handler", handler, sorted(found.name for found in parts().loaded.table))
     replayed = left = 0
-    for record in _find(event_ids, **choice):
+    for record in counted(_find(event_ids, **choice), "Replaying"):
         if handler is not None and not event_ids and handler not in record.handlers:
             continue
         if is_at_work(record, handler):
@@ -78,6 +89,7 @@ def _find(
 def _ids(begin: str) -> list[str]:
     found = [begin] if len(begin) == 32 else list(parts().journal.beginning(begin))
     if len(found) != 1 or parts().journal.load(found[0]) is None:
-        problem = f"{len(found)} events begin" if len(found) > 1 else "no event begins"
-        raise click.ClickException(f"{problem} with {begin}; see events list")
+        if len(found) > 1:
+            raise Fault(f"{len(found)} events begin with {begin}: give more of it")
+        raise NotFound(f"no event begins with {begin}", "events list")
     return found

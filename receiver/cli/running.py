@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -12,10 +11,16 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from .. import doctor
-from ..errors import ConfigurationError
+from ..store.queue import QUEUES
 from ..supervisor import Supervisor
 from ..worker import Worker
-from .context import app, log_to_stderr, parts
+from . import options
+from .context import app, known_account, log_to_stderr, parts
+from .exits import WRONG, Fault
+from .findings import print_findings
+from .manual import Command
+from .progress import progress
+from .tables import many, print_json
 
 _MAX_DAYS = 3650
 
@@ -26,7 +31,13 @@ def _public(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     return value
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples={
+        "worker --processes 4": "four for each queue, until Ctrl-C",
+        "worker --burst": "handle what waits, then stop: for tests and scripts",
+    },
+)
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
 @click.option(
     "--processes",
@@ -37,57 +48,79 @@ def _public(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 )
 @with_appcontext
 def worker(burst: bool, processes: int) -> None:
-    """Run the handlers: workers for each queue, retries when they are due.
+    """Run the handlers, send replies, retry what is due.
 
-    Ctrl-C or SIGTERM lets each worker finish its job; a second one does not.
+    Something must run this all the time, such as systemd, beside the web server: without it events
+    wait. There is a queue for messages, for reports and for sends, so that none waits behind
+    another. Ctrl-C or SIGTERM lets each worker finish its job; a second one does not.
     """
     log_to_stderr()
     if burst:
-        try:
-            click.echo(f"{Worker(app()).burst()} jobs run.")
-        except ConfigurationError as error:
-            raise click.ClickException(str(error)) from error
+        click.echo(f"{Worker(app()).burst()} jobs run.")
         return
+    queues = ", ".join(parts().jobs.queue(name) for name in QUEUES)
+    each = many(processes, "worker process", "worker processes")
+    click.echo(f"{each} for each of the queues {queues}.", err=True)
+    click.echo("Log lines follow, on standard error. Ctrl-C lets each finish its job.", err=True)
     supervisor = Supervisor(app(), processes)
     supervisor.run()
     if supervisor.refused:
-        raise click.ClickException("the handlers are misconfigured: see the log above")
+        raise Fault("the handlers are misconfigured: see the log above", "check")
 
 
-@click.command()
-@click.argument("account")
+@click.command(
+    cls=Command,
+    examples={
+        "url lefoka --base https://sms.example.org": "what to paste at the provider",
+        "url lefoka --base https://sms.example.org --expires-days 365": "one that ends",
+    },
+)
+@options.account_argument
 @click.option("--expires-days", type=click.IntRange(1, _MAX_DAYS), help="After that, 401.")
-@click.option("--base", callback=_public, help="The public address, as https://sms.example.org.")
+@click.option(
+    "--base", metavar="URL", callback=_public, help="The public address: https://sms.example.org."
+)
 @with_appcontext
 def url(account: str, expires_days: int | None, base: str | None) -> None:
-    """Print the signed URL of ACCOUNT, to paste at the provider: no key has to travel."""
+    """Print the signed URL of ACCOUNT, to paste at the provider.
+
+    Whoever has it may post to it, and nobody else: no key has to travel. It is the same each time,
+    until the secret key changes.
+    """
+    known_account(account)
     found = parts()
-    if account not in found.providers:
-        known = ", ".join(found.providers)
-        raise click.ClickException(f"there is no account {account}; there are: {known}")
     if not found.providers[account].pushes:
         name = found.providers[account].name
-        raise click.ClickException(f"{account} has no webhook: {name} pushes nothing, and is asked")
+        raise Fault(f"{account} has no webhook: {name} pushes nothing, and is asked")
     until = None if expires_days is None else time.time() + expires_days * 86_400
     token = found.urls.make(account, until)
     click.echo(f"{_base(base)}{found.settings.url_prefix}/{account}/{token}")
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object for each finding.")
+@click.command(
+    cls=Command,
+    examples={
+        "check": "after each change of settings",
+        "check --json": "for a deployment script: a finding a line, exit status 1 on any fault",
+    },
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each finding.")
 @with_appcontext
 def check(as_json: bool) -> None:
-    """Look for what would go wrong, and say how to mend it; exit status 1 if anything would."""
-    findings = doctor.examine(app())
-    for finding in findings:
-        if as_json:
-            click.echo(json.dumps(finding.as_dict()))
-            continue
-        click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.what}")
-        if not finding.ok:
-            click.echo(f"    {finding.mend}")
+    """Look for what would go wrong, and say the mend.
+
+    Settings, accounts, handlers, this host's disk, Redis, workers. Exit status 1 if anything is
+    wrong: run it after a change, and in what deploys.
+    """
+    with progress("Looking"):
+        findings = doctor.examine(app())
+    if as_json:
+        for finding in findings:
+            print_json(finding.as_dict())
+    else:
+        print_findings(findings)
     if not all(finding.ok for finding in findings):
-        sys.exit(1)
+        sys.exit(WRONG)
 
 
 def _base(given: str | None) -> str:

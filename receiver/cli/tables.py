@@ -7,7 +7,7 @@ that, its cells whole and two spaces or more apart: for ``grep`` and ``wc -l``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NOTHING = "-"
 _GAP = 2
+_STEP = "  "
 
 GOOD, BAD, DOUBTFUL, DIM = "green", "red", "yellow", "dim"
 
@@ -66,11 +67,12 @@ def print_json(value: Any) -> None:
 
 
 def print_record(record: Mapping[str, Any]) -> None:
-    """Print one thing whole, ``name: value`` a line; what is nested comes as indented JSON."""
-    for name, value in record.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        shown = "\n".join(map(printable, text.split("\n")))
-        click.echo(click.style(f"{name}:", bold=True) + f" {shown}")
+    """Print one thing whole, ``name: value`` a line; what is within it is indented below its name.
+
+    What could steer a terminal is written out.
+    """
+    for text in _lines(record, ""):
+        click.echo(text)
 
 
 def moment(at: datetime, *, short: bool = False) -> str:
@@ -82,6 +84,28 @@ def moment(at: datetime, *, short: bool = False) -> str:
     if local.date() == now.date():
         return local.strftime("%H:%M:%S")
     return local.strftime("%m-%d %H:%M" if local.year == now.year else "%Y-%m-%d")
+
+
+def many(number: int, one: str, several: str | None = None) -> str:
+    """Say how many there are.
+
+    >>> many(1, "body", "bodies"), many(2, "key")
+    ('1 body', '2 keys')
+    """
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def _lines(record: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for name, value in record.items():
+        head = indent + click.style(f"{printable(str(name))}:", bold=True)
+        if isinstance(value, Mapping) and value:
+            yield head
+            yield from _lines(value, indent + _STEP)
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        first, *rest = map(printable, text.rstrip("\n").split("\n"))
+        yield f"{head} {first}"
+        yield from (f"{indent}{_STEP}{line}" for line in rest)
 
 
 def _print_plain(rows: Sequence[Sequence[Cell]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from typing import Any
@@ -12,10 +11,14 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from ..cli import completers
+from ..cli.consoles import write_any_text
+from ..cli.exits import Fault, UsageFault, close_to, not_found
+from ..cli.manual import Command
 from ..errors import ConfigurationError, ReceiverError
 from ..words import printable
 from . import simulator
-from .callbacks import SHAPES, Wish
+from .callbacks import SHAPES, Shape, Wish
 from .folder import DEFAULT, Folder
 from .up import Options, Up
 
@@ -24,7 +27,13 @@ _DEFAULT_PORT = 8000
 _MOST_PORTS = 65_535
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples={
+        "up": "on port 8000, or another one where that is taken",
+        "up --port 0 --folder /tmp/first-look": "anywhere, leaving nothing here",
+    },
+)
 @click.option("--port", type=click.IntRange(0, _MOST_PORTS), help="0 for any.  [default: 8000]")
 @click.option("--folder", default=DEFAULT, show_default=True, help="Where keys and data are kept.")
 @click.option(
@@ -32,23 +41,45 @@ _MOST_PORTS = 65_535
 )
 @click.pass_context
 def up(context: click.Context, port: int | None, folder: str, processes: int) -> None:
-    """Start everything for a first look, and show events as they come; Ctrl-C stops all of it.
+    """Start everything for a first look.
 
-    Without any configuration: with a Redis of its own, demo accounts and a simulated provider.
-    Settings that are there are used as they are.
+    Web server, workers, and events as they come; Ctrl-C stops all of it. Without any configuration:
+    with a Redis of its own, demo accounts and a simulated provider. Settings that are there are
+    used as they are. Not for production: that is a web server of yours, and `worker`.
     """
-    _write_any_text()
+    write_any_text()
     options = Options(port=port, usual_port=_DEFAULT_PORT, processes=processes)
     try:
         Up(Folder(folder), options, context.ensure_object(ScriptInfo)).run()
     except ReceiverError as error:
-        raise click.ClickException(str(error)) from error
+        raise Fault(str(error)) from error
 
 
-@click.command(epilog=f"Cases: {_LIST}.")
-@click.argument("provider")
-@click.argument("case")
-@click.option("--account", help="By default the one named as the provider is, or its only one.")
+def _providers(_: click.Context, __: click.Parameter, typed: str) -> list[str]:
+    return [name for name in SHAPES if name.startswith(typed)]
+
+
+def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    return [name for name in SHAPES.get(context.params["provider"], {}) if name.startswith(typed)]
+
+
+@click.command(
+    cls=Command,
+    epilog=f"Cases: {_LIST}.",
+    examples={
+        "simulate smsbox inbound --text 'BALANCE'": "somebody writes to you",
+        "simulate lefoka report --status failed": "an SMS of yours did not arrive",
+        "simulate smsbox inbound --id t1 --times 2": "a resend: acknowledged again, handled once",
+    },
+)
+@click.argument("provider", shell_complete=_providers)
+@click.argument("case", shell_complete=_cases)
+@click.option(
+    "--account",
+    metavar="ACCOUNT",
+    help="By default the one named as the provider is, or its only one.",
+    shell_complete=completers.accounts,
+)
 @click.option("--to", metavar="URL", help="By default the running `up`, or the app on port 8000.")
 @click.option("--times", type=click.IntRange(1), default=1, help="Send the same callback N times.")
 @click.option("--text", help="The message's text.")
@@ -71,14 +102,14 @@ def simulate(
     folder: str,
     **wanted: Any,
 ) -> None:
-    """Send what PROVIDER would send, as it does; exit status 1 unless it is acknowledged.
+    """Send what PROVIDER would send, as it does.
 
-    Lefoka sends again at once, three times, on anything but 200; SMSBox sends once.
+    To a running `up`, or to your app: with the provider's key or signed URL, its body, and its
+    retries. Exit status 1 unless it is acknowledged exactly. Lefoka sends again at once, three
+    times, on anything but 200; SMSBox sends once.
     """
-    _write_any_text()
-    shape = SHAPES.get(provider, {}).get(case)
-    if shape is None:
-        raise click.UsageError(f"there is no {provider} {case}; there are {_LIST}", context)
+    write_any_text()
+    shape = _shape(provider, case)
     wish = Wish(id=wanted.pop("id_"), **wanted)
     target = _target(context, Folder(folder), provider, account, to)
     callback = shape(wish)
@@ -92,6 +123,20 @@ def simulate(
         if not as_json:
             click.echo(f"Not acknowledged: {provider} would give this event up.", err=True)
         sys.exit(1)
+
+
+def _shape(provider: str, case: str) -> Shape:
+    """Find what to send, or say which case may have been meant."""
+    known = {
+        f"{provider} {case}": shape
+        for provider, cases in SHAPES.items()
+        for case, shape in cases.items()
+    }
+    wanted = f"{provider} {case}"
+    if wanted not in known:
+        close = " or ".join(f"simulate {found}" for found in close_to(wanted, known))
+        raise UsageFault(f"there is no {wanted}; there are {_LIST}", close)
+    return known[wanted]
 
 
 def _target(
@@ -117,7 +162,7 @@ def _given_target(context: click.Context, provider: str, url: str, last: str) ->
     """Take a URL as it is: a signed one needs no key, one that ends in an account has its key."""
     try:
         accounts = _app(context).extensions["receiver"].settings.accounts
-    except click.ClickException:
+    except Fault:
         return simulator.Target(url=url)
     account = accounts.get(last)
     if account is None or account.provider != provider or not account.api_keys:
@@ -143,9 +188,9 @@ def _app(context: click.Context) -> Flask:
     try:
         return context.ensure_object(ScriptInfo).load_app()
     except ConfigurationError as error:
-        raise click.ClickException(
-            f"no `up` runs in this folder, and there is no app to send to: {error}\n"
-            "Start `up` first, or give --to URL."
+        raise Fault(
+            f"no `up` runs in this folder, and there is no app to send to: {error}",
+            "Start `up` first, or give --to URL.",
         ) from error
 
 
@@ -158,15 +203,9 @@ def _choose(known: dict[str, str], provider: str, account: str | None) -> str:
     if account in names:
         return account
     there_are = ", ".join(names) or "none"
-    wanted = "give --account" if account is None else f"there is no account {account} of {provider}"
-    raise click.ClickException(f"{wanted}; there are: {there_are}")
-
-
-def _write_any_text() -> None:
-    """Show a text that the terminal has no letters for in escapes: it is no error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if account is None:
+        raise Fault(f"give --account; there are: {there_are}")
+    raise not_found(f"account of {provider}", account, names)
 
 
 def _print(answer: simulator.Answer, number: int, as_json: bool) -> None:
