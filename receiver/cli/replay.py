@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import click
@@ -75,7 +76,7 @@ def _find(
     journal = parts().journal
     wanted = [found for begin in event_ids for found in _ids(begin)]
     ids = wanted if event_ids else journal.ids(since=since, newest_first=False)
-    for record in journal.records(list(ids)):
+    for record in _as_they_came(journal.records(list(ids))):
         event = record.event
         if (
             (since is None or event.received_at >= since)
@@ -84,6 +85,16 @@ def _find(
             and account in (None, event.account)
         ):
             yield record
+
+
+def _as_they_came(records: Iterable[Record]) -> Iterator[Record]:
+    """Put into order what came within one millisecond: the index tells no more of it."""
+    for _, together in groupby(records, lambda found: int(_at(found).timestamp() * 1000)):
+        yield from sorted(together, key=_at)
+
+
+def _at(record: Record) -> datetime:
+    return record.event.received_at
 
 
 def _ids(begin: str) -> list[str]:
