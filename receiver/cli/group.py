@@ -36,6 +36,7 @@ _PLACES = {
     "Set up": {
         "url": "cli.running:url",
         "keys": "cli.keys:keys",
+        "completion": "cli.completion:completion",
     },
     "Develop": {
         "up": "dev.commands:up",

@@ -67,8 +67,8 @@ def optouts() -> None:
 def list_optouts(limit: int, account: str | None, reveal: bool, as_json: bool) -> None:
     """List the newest opt-outs: who, and on whose word.
 
-    The source is `message` for who wrote STOP, `operator` for `optouts add`, or the provider whose
-    block list it is from.
+    The source is `message` for who wrote STOP, `operator` for `optouts add`, and `provider` for its
+    block list.
     """
     records = counted(_records(account), "Reading")
     found = heapq.nlargest(limit, records, key=lambda record: record.at)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 from flask import Flask
-from flask.cli import ScriptInfo
+from flask.cli import NoAppException, ScriptInfo
 
 from ..cli import completers
 from ..cli.consoles import write_any_text
@@ -187,7 +187,7 @@ def _apps_target(app: Flask, provider: str, account: str | None, base: str) -> s
 def _app(context: click.Context) -> Flask:
     try:
         return context.ensure_object(ScriptInfo).load_app()
-    except ConfigurationError as error:
+    except (ConfigurationError, NoAppException) as error:
         raise Fault(
             f"no `up` runs in this folder, and there is no app to send to: {error}",
             "Start `up` first, or give --to URL.",
