@@ -41,6 +41,7 @@ from .store.sentbox import SentBox
 from .store.spool import Spool
 from .store.tally import Tally
 from .vault import Vault
+from .web.webhook import Webhooks
 
 if TYPE_CHECKING:
     from .jobs import Desk
@@ -83,6 +84,7 @@ class Deployment:
             account.name: classes[account.provider](account, self._door(account))
             for account in self.settings.accounts.values()
         }
+        self.webhooks = Webhooks(self.providers, self.intake, self.settings.max_body)
         self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
         self.spool.prepare()
         self.intake.watch_spool()

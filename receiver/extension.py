@@ -19,7 +19,6 @@ from .events import Status
 from .routing import A, M, Options, R, Router, W
 from .web.blueprint import webhook_blueprint
 from .web.front import open_front
-from .web.webhook import Webhooks
 
 EXTENSION = "receiver"
 STANDALONE = "sms_receiver"  # the import name of the app that `standalone` makes
@@ -57,7 +56,7 @@ class Receiver:
                 "RECEIVER_PROXIES: is for the standalone app; wrap app.wsgi_app in Werkzeug's"
                 " ProxyFix"
             )
-        webhooks = Webhooks(deployment.providers, deployment.intake, settings.max_body)
+        webhooks = deployment.webhooks
         self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
         app.register_blueprint(self.blueprint)
         if not settings.inline:  # what runs the jobs there needs the app's context

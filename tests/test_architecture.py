@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 LINES = (
     {"wsgi", "handlers"},
     {"receiver", "__main__"},
+    {"testing"},
     {"extension", "standalone", "deployment"},
     {"sending"},
     {
@@ -33,7 +34,6 @@ LINES = (
         "cli",
         "doctor",
         "vitals",
-        "testing",
         "dev",
         "conversations",
     },

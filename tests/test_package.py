@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_wheel_ships_the_package_and_nothing_else(tmp_path: Path) -> None:
+def test_the_wheel_ships_the_package_its_pytest_plugin_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,
@@ -20,7 +20,8 @@ def test_the_wheel_ships_the_package_and_nothing_else(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"receiver"}
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"receiver", "pytest_sms_receiver.py"}
     assert {"receiver/py.typed", "receiver/store/scripts/accept.lua"} <= set(names)
     (points,) = [name for name in names if name.endswith("entry_points.txt")]
     assert "sms-receiver = receiver.standalone:main" in zipfile.ZipFile(wheel).read(points).decode()

@@ -50,6 +50,9 @@ _CHATTY = (
 
 _ours: ContextVar[bool] = ContextVar("a request of ours", default=False)
 
+# Set by `receiver.testing`: takes the place of the network in the whole process, threads and all.
+stand_in: httpx.BaseTransport | None = None
+
 
 class Wire:
     """Requests to one API address; ``transport`` stands in for the network in tests."""
@@ -111,7 +114,7 @@ class Wire:
                 base_url=self._base_url,
                 auth=self._auth,
                 timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
-                transport=self._transport,
+                transport=self._transport or stand_in,
                 follow_redirects=False,
             )
             self._pid = os.getpid()

@@ -10,9 +10,14 @@
 
 `talking` keeps conversations in memory, for handlers that use them.
 
-`ProviderContract` holds the tests that every provider must pass, also one of a third party.
+`ProviderContract` holds the tests that every provider must pass, also one of a third party;
+`assert_case` holds a provider against one callback in a JSON file, and `cases` lists such files.
+
+With pytest there is the fixture ``sms``: it posts callbacks (`receiver.testing.callbacks`) to your
+app, runs its handlers at once, and keeps what they send; see `receiver.testing.trial.Trial`.
 """
 
+from .cases import assert_case, cases
 from .contract import ProviderContract
 from .samples import AlarmFields, MessageFields, ReportFields, alarm, inbound, report
 from .talking import Talks, talking
@@ -24,6 +29,8 @@ __all__ = [
     "ReportFields",
     "Talks",
     "alarm",
+    "assert_case",
+    "cases",
     "inbound",
     "report",
     "talking",

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from ..events import Trust, to_dict
 from ..providers.base import Ack, Provider, Received
 from ..security import Door, WebhookRequest
 from ..signing import SignedUrls
+from .cases import assert_case, cases
 
 if TYPE_CHECKING:
     import pytest
@@ -35,7 +37,8 @@ class ProviderContract:
     ``credentials`` is an account as in RECEIVER_ACCOUNTS, without ``provider``. ``private`` are
     numbers and texts that stand in ``body`` and may never stand in a log. In the body of
     ``unreadable_ack``, ``{problem}`` stands for what was wrong. ``body`` must hold what makes the
-    provider's ids, so that a resend of it has the same.
+    provider's ids, so that a resend of it has the same. ``cases`` is a folder of JSON files, one
+    callback each: see `receiver.testing.cases`.
 
     ::
 
@@ -56,6 +59,7 @@ class ProviderContract:
     ack: ClassVar[Ack]
     unreadable_ack: ClassVar[Ack]
     garbage: ClassVar[bytes] = b"\x00 the callback of nobody"
+    cases: ClassVar[str | Path | None] = None
 
     def make(self, name: str = "contract", **more: Any) -> Provider:
         """Make an account at the provider; ``more`` goes over ``credentials``."""
@@ -187,6 +191,10 @@ class ProviderContract:
                 assert mark not in shown, place
         token = SignedUrls([_SIGNING_KEY]).make("contract")
         assert token not in repr(self.request(token=token))
+
+    def test_each_case_gives_what_it_says(self) -> None:
+        for path in () if self.cases is None else cases(self.cases):
+            assert_case(path, self.provider)
 
     def _carrying(self, key: str, place: str) -> WebhookRequest:
         if place == "body":

@@ -82,6 +82,10 @@ class Webhooks:
             _log.error("event=webhook_failed account=%r", account, exc_info=without_values(error))
             return _later("The event could not be taken.")
 
+    def take_over(self, providers: Mapping[str, Provider], intake: Intake) -> None:
+        """Answer for other parts from now on: a test moves an app to a Redis of its own."""
+        self.providers, self._intake = providers, intake
+
     def lost(self, account: str, error: Exception) -> None:
         """Say that a body broke off on its way."""
         name = account if account in self.providers else "?"

@@ -1,32 +1,23 @@
-"""Each file in `cases/<provider>/` is one callback, and what the provider must make of it.
+"""The cases in `cases/<provider>/`, and which callbacks are one event, and which are two.
 
-A case holds its ``source``, the ``request`` (``content_type``, and ``json``, ``text`` or
-``base64``), the ``events`` as `to_dict` gives them, the ``ack`` (``status``, and ``json`` or
-``body``), and, where it has them, ``quarantine`` (the reason), ``alike`` and the options of the
-``account``. ``{"$repeat": {"count": 3, "of": "a{n}"}}`` stands for a000000, a000001, a000002.
+What a case is stands in `receiver.dev.case`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ACCOUNTS
 
-from receiver.events import from_json, to_dict, to_json
+from receiver.dev.case import provider_of, receive
 from receiver.plugins import provider_classes
-from receiver.providers.base import Provider, Received
-from receiver.security import Door, WebhookRequest
-from receiver.settings import Account
-from receiver.signing import SignedUrls
+from receiver.providers.base import Provider
+from receiver.testing import assert_case
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.json"))
-KEYS = {"source", "account", "request", "events", "ack", "quarantine", "alike"}
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 REPORT = {
     "id": "f8cf",
@@ -45,45 +36,14 @@ INBOUND = {
 }
 
 
-def make(provider: str, name: str = "", **options: Any) -> Provider:
-    """Make an account at a provider, with the key of the tests."""
-    known = provider_classes()[provider]
-    data = known.account_schema().load({**ACCOUNTS[provider], "provider": provider, **options})
-    account = Account(name=name or provider, **data)
-    return known(account, Door(account, SignedUrls(["a-secret-key-of-some-length"])))
-
-
-def receive(provider: Provider, body: bytes, content_type: str | None = None) -> Received:
-    """Give one callback with the right key to a provider."""
-    headers = {"x-api-key": provider.account.api_keys[0]}
-    if content_type is not None:
-        headers["content-type"] = content_type
-    return provider.receive(WebhookRequest(body=body, headers=headers, received_at=NOON))
+def make(provider: str, name: str = "") -> Provider:
+    """Make an account at a provider."""
+    return provider_of(provider_classes()[provider], {}, name)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_the_callback_gives_what_its_case_says(path: Path) -> None:
-    case = unfold(json.loads(path.read_text("utf-8")))
-    assert case["source"]
-    assert set(case) <= KEYS
-    provider = make(path.parent.name, **case.get("account", {}))
-    received = receive(provider, body_of(case["request"]), case["request"].get("content_type"))
-    assert received.unreadable == case.get("quarantine")
-    common = {
-        "provider": provider.name,
-        "account": provider.name,
-        "received_at": NOON.isoformat(),
-        "trust": "key",
-    }
-    ids = [event.id for event in received.events]
-    assert [to_dict(event) for event in received.events] == [
-        {"id": id_, **common, **event} for id_, event in zip(ids, case["events"], strict=True)
-    ]
-    assert len(set(ids)) == len(ids)
-    assert bool(received.alike) is case.get("alike", False)
-    assert ack_of(received) == expected_ack(case["ack"])
-    for event in received.events:
-        assert from_json(to_json(event)) == event, "what Redis keeps is the event itself"
+    assert_case(path)
 
 
 def test_there_are_cases_for_every_provider_that_pushes() -> None:
@@ -235,44 +195,3 @@ def test_without_the_providers_id_the_same_content_looks_alike(
 def test_an_event_with_an_id_looks_like_no_other() -> None:
     assert receive(make("smsbox"), json.dumps(INBOUND).encode()).alike == {}
     assert receive(make("lefoka"), json.dumps(REPORT).encode()).alike == {}
-
-
-def body_of(request: dict[str, Any]) -> bytes:
-    if "json" in request:
-        return json.dumps(request["json"]).encode("ascii")
-    if "base64" in request:
-        return base64.b64decode(request["base64"])
-    return joined(request["text"]).encode("utf-8")
-
-
-def joined(text: str | list[Any]) -> str:
-    return text if isinstance(text, str) else "".join(joined(part) for part in text)
-
-
-def ack_of(received: Received) -> tuple[int, str, bytes]:
-    kind = received.ack.content_type if received.ack.body else ""
-    return received.ack.status, kind, received.ack.body
-
-
-def expected_ack(ack: dict[str, Any]) -> tuple[int, str, bytes]:
-    if "json" in ack:
-        return ack["status"], "application/json", json.dumps(ack["json"]).encode("ascii")
-    return ack["status"], "", ack["body"].encode("ascii")
-
-
-def unfold(value: Any) -> Any:
-    """Write out the repetitions of a case."""
-    if isinstance(value, dict) and set(value) == {"$repeat"}:
-        count, of = value["$repeat"]["count"], value["$repeat"]["of"]
-        return [numbered(of, n) for n in range(count)]
-    if isinstance(value, dict):
-        return {name: unfold(inner) for name, inner in value.items()}
-    return [unfold(inner) for inner in value] if isinstance(value, list) else value
-
-
-def numbered(value: Any, n: int) -> Any:
-    if isinstance(value, dict):
-        return {name: numbered(inner, n) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [numbered(inner, n) for inner in value]
-    return value.replace("{n}", f"{n:06d}") if isinstance(value, str) else value
