@@ -46,13 +46,11 @@ def options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, help="of each run")
     parser.add_argument("--repeats", type=int, help="of each run")
     parser.add_argument("--waiting", type=int, help="events of the backlog")
-    parser.add_argument(
-        "--readme", type=Path, metavar="PAGE", help="write the table into its block"
-    )
+    parser.add_argument("--page", type=Path, metavar="PAGE", help="write the table into its block")
     parser.add_argument("--from", type=Path, metavar="FILE", dest="source", help="report to write")
     chosen = parser.parse_args(given)
-    if (chosen.readme is None) != (chosen.source is None):
-        parser.error("--readme PAGE and --from FILE go together: nothing is measured then")
+    if (chosen.page is None) != (chosen.source is None):
+        parser.error("--page PAGE and --from FILE go together: nothing is measured then")
     return chosen
 
 
@@ -96,8 +94,8 @@ def main() -> int:
     chosen = options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever ends us ends what we started
     try:
-        if chosen.readme is not None:
-            rewrite(chosen.readme, blocks_of(read_json(chosen.source)))
+        if chosen.page is not None:
+            rewrite(chosen.page, blocks_of(read_json(chosen.source)))
             return 0
         return 0 if run(planned(chosen), chosen.only or list(MEASURES), chosen.json) else 1
     except BenchError as error:

@@ -29,7 +29,7 @@ _THEIRS = {
 
 
 # The options that name a file or a folder of whoever measures: nobody else's business.
-_PATHS = ("--json", "--plot", "--page", "--readme", "--from")
+_PATHS = ("--json", "--plot", "--page", "--from")
 
 
 def facts(plan: Plan, redis_server: str, command: str, peers: bool = True) -> dict[str, str]:

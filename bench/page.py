@@ -43,7 +43,7 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
 
 
 def blocks_of(report: Mapping[str, Any]) -> dict[str, str]:
-    """Give the README's block: all rows of a report, and what they were measured on."""
+    """Give the block of a page: all rows of a report, and what they were measured on."""
     rows, measured, facts = read(report)
     table = markdown(cells_of(rows, measured, wanted=True))
     return {"how-fast": f"{table}\n\n{told(facts)}"}

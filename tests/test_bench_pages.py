@@ -40,7 +40,7 @@ def test_a_report_that_is_read_again_is_the_same_report() -> None:
     assert json.loads(json.dumps(report(found_rows, measured, facts))) == written
 
 
-def test_the_readmes_block_has_every_row_measured_or_not_and_the_facts() -> None:
+def test_the_pages_block_has_every_row_measured_or_not_and_the_facts() -> None:
     block = blocks_of(report(rows.ROWS, LINES, {"machine": "2 cores", "command": "python -m x"}))
     written = block["how-fast"]
     for row in rows.ROWS:
@@ -101,19 +101,19 @@ def test_the_facts_name_machine_versions_date_and_command(monkeypatch: pytest.Mo
     assert "- versions: " in told(found)
 
 
-def test_the_readme_is_written_without_measuring_anything(
+def test_the_page_is_written_without_measuring_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = tmp_path / "README.md"
+    page = tmp_path / "speed.md"
     page.write_text(PAGE)
-    given = ["bench", "--readme", str(page), "--from", str(BENCH)]
+    given = ["bench", "--page", str(page), "--from", str(BENCH)]
     monkeypatch.setattr(sys, "argv", given)
     monkeypatch.setattr(program, "run", None)
     assert program.main() == 0
     assert page.read_text() == filled(PAGE, blocks_of(json.loads(BENCH.read_text())))
 
 
-@pytest.mark.parametrize("given", [["--readme", "a"], ["--from", "a"]], ids=str)
+@pytest.mark.parametrize("given", [["--page", "a"], ["--from", "a"]], ids=str)
 def test_a_page_without_a_report_is_refused(
     given: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +122,6 @@ def test_a_page_without_a_report_is_refused(
     assert "go together" in capsys.readouterr().err
 
 
-def test_the_readmes_figures_are_those_of_the_committed_report() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert filled(readme, blocks_of(json.loads(BENCH.read_text()))) == readme
+def test_the_figures_shown_are_those_of_the_committed_report() -> None:
+    page = (ROOT / "docs" / "explanation" / "speed.md").read_text()
+    assert filled(page, blocks_of(json.loads(BENCH.read_text()))) == page

@@ -1,4 +1,4 @@
-"""The door under generated requests: each gets the answer that the README's table names, exactly.
+"""The door under generated requests: each gets the answer that the table in the docs names, exactly.
 
 Bodies alone are fuzzed in `test_hostile`; here are the rest of a request, and broken samples. The
 parsers behind the door are fuzzed in `test_fuzz_parsers`.
@@ -233,7 +233,7 @@ def knocks(draw: st.DrawFn, *, stranger: bool = False) -> Knock:
 
 
 def expected(knock: Knock) -> set[int]:
-    """The status that the README's table names for a request; either of two that both fit."""
+    """The status that the table in the docs names for a request; either of two that both fit."""
     path = knock.path.decode("utf-8", "replace")
     match = re.fullmatch("/webhooks/([^/]+)(?:/([^/]+))?/?", path, re.S)
     if match is None or match[1] not in KEYS:

@@ -235,7 +235,7 @@ def test_what_an_earlier_one_filled_in_is_no_setting_of_the_users(
         monkeypatch.delenv(name)
     monkeypatch.setenv("FLASK_RECEIVER_RETRIES", "3")
     variables = {"FLASK_SECRET_KEY": "it's old", "FLASK_RECEIVER_ACCOUNTS": "{}"}
-    script = f"{environment.as_shell(variables)}env"
+    script = f"{environment.as_shell(variables, {})}env"
     sourced = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     for line in sourced.stdout.splitlines():
         if line.startswith(("FLASK_", "RECEIVER_")):

@@ -39,8 +39,11 @@ _MOST_PORTS = 65_535
 @click.option(
     "--processes", type=click.IntRange(1), default=1, show_default=True, help="For each queue."
 )
+@click.option("--simulate", is_flag=True, help="Send to a simulated provider, and no real SMS.")
 @click.pass_context
-def up(context: click.Context, port: int | None, folder: str, processes: int) -> None:
+def up(
+    context: click.Context, port: int | None, folder: str, processes: int, simulate: bool
+) -> None:
     """Start everything for a first look.
 
     Web server, workers, and events as they come; Ctrl-C stops all of it. Without any configuration:
@@ -48,7 +51,7 @@ def up(context: click.Context, port: int | None, folder: str, processes: int) ->
     used as they are. Not for production: that is a web server of yours, and `worker`.
     """
     write_any_text()
-    options = Options(port=port, usual_port=_DEFAULT_PORT, processes=processes)
+    options = Options(port=port, usual_port=_DEFAULT_PORT, processes=processes, simulate=simulate)
     try:
         Up(Folder(folder), options, context.ensure_object(ScriptInfo)).run()
     except ReceiverError as error:

@@ -21,7 +21,9 @@ from flask.cli import ScriptInfo
 from ..errors import ReceiverError
 from .folder import Folder
 
-_REDIS = "FLASK_RECEIVER_REDIS_URL"
+REDIS = "FLASK_RECEIVER_REDIS_URL"
+
+_ACCOUNTS = "FLASK_RECEIVER_ACCOUNTS"
 _OFFERED = "RECEIVER_UP_REDIS_URL"
 _FILLED_IN = "RECEIVER_UP_FILLED_IN"
 _HANDLERS = "receiver.dev.handlers"
@@ -35,6 +37,11 @@ def given() -> Mapping[str, Any]:
     """
     for name in os.environ.pop(_FILLED_IN, "").split():
         os.environ.pop(name, None)
+    return settings()
+
+
+def settings() -> Mapping[str, Any]:
+    """Give all that stands in the environment, whoever has set it."""
     config = Config(Path.cwd())
     config.from_prefixed_env()
     return config
@@ -50,14 +57,42 @@ def missing(
     if api_url is not None:
         common = {"base_url": api_url, "source_addr": _SENDER_ID}
         accounts = {name: {**keys, **common} for name, keys in folder.keys()["accounts"].items()}
-        found["FLASK_RECEIVER_ACCOUNTS"] = json.dumps(accounts)
+        found[_ACCOUNTS] = json.dumps(accounts)
     if "RECEIVER_REDIS_URL" not in config:
-        found[_REDIS] = redis_url
+        found[REDIS] = redis_url
     if "RECEIVER_HANDLERS" not in config and not Path("handlers").is_dir():
         found["FLASK_RECEIVER_HANDLERS"] = json.dumps([_HANDLERS])
     if "RECEIVER_SPOOL_DIR" not in config:
         found["FLASK_RECEIVER_SPOOL_DIR"] = str((folder.path / "spool").resolve())
     return found
+
+
+def accounts(config: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
+    """Give the accounts that the environment names; raises `ReceiverError` where there are none."""
+    found = config.get("RECEIVER_ACCOUNTS")
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise ReceiverError(
+            f"--simulate: there are no accounts in {_ACCOUNTS}; those that an app names itself are"
+            " not changed"
+        )
+    return found
+
+
+def credentials(accounts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Give the secret of each key, by provider, as the simulated provider takes them."""
+    found: dict[str, dict[str, str]] = {}
+    for name, account in accounts.items():
+        keys = account.get("api_key", ())
+        for key in [keys] if isinstance(keys, str) else keys:
+            secret = account.get("api_secret", "")
+            found.setdefault(account.get("provider", name), {})[key] = secret
+    return found
+
+
+def sending_to(api_url: str, accounts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Give the environment variables by which accounts send to another address."""
+    found = {name: {**account, "base_url": api_url} for name, account in accounts.items()}
+    return {_ACCOUNTS: json.dumps(found)}
 
 
 def offer_redis(app: Flask, redis_url: str) -> None:
@@ -70,12 +105,12 @@ def offer_redis(app: Flask, redis_url: str) -> None:
         return
     if os.environ.get(_OFFERED) == redis_url:
         raise ReceiverError(
-            f"the app does not read {_REDIS}: call app.config.from_prefixed_env() before"
+            f"the app does not read {REDIS}: call app.config.from_prefixed_env() before"
             " Receiver(app), or set RECEIVER_REDIS_URL to a Redis that runs"
         )
     if "RECEIVER_REDIS_URL" in app.config:
         return
-    os.environ[_OFFERED] = os.environ[_REDIS] = redis_url
+    os.environ[_OFFERED] = os.environ[REDIS] = redis_url
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
@@ -102,7 +137,10 @@ def own_command(info: ScriptInfo) -> str:
     return f"{typed} {shlex.join([*app, 'receiver'])}"
 
 
-def as_shell(variables: Mapping[str, str]) -> str:
-    """Give lines for a shell to read, so that other commands have the same settings."""
-    whole = {**variables, _FILLED_IN: " ".join(variables)}
+def as_shell(filled_in: Mapping[str, str], changed: Mapping[str, str]) -> str:
+    """Give lines for a shell to read, so that other commands have the same settings.
+
+    A later `up` of that shell finds what was ``changed`` as the user's own, in new words.
+    """
+    whole = {**changed, **filled_in, _FILLED_IN: " ".join(filled_in)}
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in whole.items())

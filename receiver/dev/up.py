@@ -10,11 +10,12 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx
@@ -45,11 +46,15 @@ _PROBE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was asked for; without ``port``, any will do where ``usual_port`` is taken."""
+    """What was asked for; without ``port``, any will do where ``usual_port`` is taken.
+
+    ``simulate``: a simulated provider takes what the accounts of the environment send.
+    """
 
     port: int | None
     usual_port: int
     processes: int
+    simulate: bool = False
 
 
 class Up:
@@ -63,6 +68,7 @@ class Up:
         self._parts = Parts()
         self._api: ProviderApi | None = None
         self._filled_in: dict[str, str] = {}
+        self._changed: dict[str, str] = {}
         self._base = ""
         self._command = environment.own_command(info)
         self._port_note: str | None = None
@@ -80,6 +86,8 @@ class Up:
             stack.callback(self._folder.unlock)
             if self._info.create_app is not None:
                 self._fill_in(stack)
+            elif self._options.simulate:
+                self._simulate(stack, environment.settings())
             app = self._info.load_app()
             held, self._port_note = take_port(self._options.port, self._options.usual_port)
             stack.enter_context(held)
@@ -93,19 +101,31 @@ class Up:
     def _fill_in(self, stack: ExitStack) -> None:
         """Set what is not set; demo accounts have a simulated provider."""
         config = environment.given()
+        if self._options.simulate and "RECEIVER_ACCOUNTS" in config:
+            self._simulate(stack, config)
         api_url = None
         if "RECEIVER_ACCOUNTS" not in config:
             keys = self._folder.keys()["accounts"].items()
-            self._api = ProviderApi({name: {k["api_key"]: k["api_secret"]} for name, k in keys})
-            api_url = stack.enter_context(serving(self._api))
+            api_url = self._serve(stack, {n: {k["api_key"]: k["api_secret"]} for n, k in keys})
         self._filled_in = environment.missing(config, self._folder, self._redis.url, api_url)
         os.environ.update(self._filled_in)
+
+    def _simulate(self, stack: ExitStack, config: Mapping[str, Any]) -> None:
+        accounts = environment.accounts(config)
+        api_url = self._serve(stack, environment.credentials(accounts))
+        self._changed = environment.sending_to(api_url, accounts)
+        os.environ.update(self._changed)
+
+    def _serve(self, stack: ExitStack, credentials: Mapping[str, Mapping[str, str]]) -> str:
+        self._api = ProviderApi(credentials)
+        return stack.enter_context(serving(self._api))
 
     def _start(self, app: Flask, lock: int, port: int) -> None:
         """Start the processes, and wait until a callback would find its handler."""
         click.echo("Starting …")
         if app.extensions["receiver"].settings.redis_url == self._redis.url:
             self._redis.start(self._parts, lock)
+            self._filled_in.setdefault(environment.REDIS, self._redis.url)
         else:
             _check_redis(app)
         self._base = f"http://{HOST}:{port}"
@@ -133,7 +153,9 @@ class Up:
     def _show(self, app: Flask) -> None:
         """Print how to begin, then whatever happens, until told to stop."""
         welcome = Welcome(app, self._base, self._command)
-        self._folder.announce(welcome.announcement(), environment.as_shell(self._filled_in))
+        self._folder.announce(
+            welcome.announcement(), environment.as_shell(self._filled_in, self._changed)
+        )
         welcome.show(self._all_notes())
         sent = None if self._api is None else self._api.sent
         views: list[Screen | Trouble] = [

@@ -1,6 +1,6 @@
 """The crash matrix: SIGKILL at marked steps under load, and what it costs; it prints its table.
 
-`pytest tests/crash` runs it. What it shows is in the README.
+`pytest tests/crash` runs it. What it shows is in docs/explanation/promises.md.
 """
 
 from __future__ import annotations
