@@ -19,6 +19,7 @@ from .events import Status
 from .routing import A, M, Options, R, Router, W
 from .web.blueprint import webhook_blueprint
 from .web.front import open_front
+from .web.openapi import mount_openapi
 
 EXTENSION = "receiver"
 STANDALONE = "sms_receiver"  # the import name of the app that `standalone` makes
@@ -58,6 +59,7 @@ class Receiver:
             )
         webhooks = deployment.webhooks
         self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
+        mount_openapi(self.blueprint, settings.url_prefix)
         app.register_blueprint(self.blueprint)
         if not settings.inline:  # what runs the jobs there needs the app's context
             open_front(app, webhooks, settings.url_prefix)

@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 
 from ..accounts import Account, AccountSchema
 from ..errors import PermanentDeliveryError, Unreadable, without_values
@@ -118,7 +118,9 @@ class Provider(ABC):
     ``pushes``: it calls back at all. ``is_polled``: what became of an SMS is learned by `status`
     alone. ``has_history``: it lists what was sent, see `history`. ``is_idempotent``: two requests
     of one `Sms.key` are one SMS. ``needs``: the settings of an account without which nothing can be
-    sent. ``can_find``: it can be asked whether it got an SMS, see `find`.
+    sent. ``can_find``: it can be asked whether it got an SMS, see `find`. ``callback_schema`` and
+    ``ack_schema``: what its callbacks and its JSON acks look like, for openapi.json alone; ``None``
+    for any object, and for an ack that is text.
     """
 
     name: ClassVar[str]
@@ -130,6 +132,8 @@ class Provider(ABC):
     is_idempotent: ClassVar[bool] = False
     can_find: ClassVar[bool] = False
     account_schema: ClassVar[type[AccountSchema]] = AccountSchema
+    callback_schema: ClassVar[type[Schema] | None] = None
+    ack_schema: ClassVar[type[Schema] | None] = None
 
     def __init__(self, account: Account, door: Door) -> None:
         self.account = account

@@ -46,22 +46,41 @@ class Message:
     kind: str = "sms"
 
 
+# For openapi.json alone: what is read by hand, and what a name does not say.
+_TYPE = {
+    "description": "sms: a delivery report; sms-reply: somebody answered.",
+    "example": "sms",
+}
+_RECIPIENT = {
+    "description": "Numbers without a plus: whom a report is about, or who may have written.",
+    "type": ["array", "string", "number", "object", "null"],
+    "items": {"type": ["string", "number", "null"]},
+    "example": ["27637885448"],
+}
+_CREDIT = {"type": ["string", "number", "null"], "example": "1"}
+_TIME = {
+    "description": "ISO 8601; without an offset it is GMT+2.",
+    "type": ["string", "null"],
+    "example": "2023-06-25T08:55:23+02:00",
+}
+
+
 class _Object(Schema):
     """Section "The immediate send message object", and ``delivery_date`` of the list."""
 
     class Meta:
         unknown = EXCLUDE
 
-    id = Text(allow_none=True, load_default=None)
-    type = Text(allow_none=True, load_default=None)
-    recipient = fields.Raw(allow_none=True, load_default=None)
-    message = Text(allow_none=True, load_default=None)
-    client_reference = Text(allow_none=True, load_default=None)
-    status = Text(allow_none=True, load_default=None)
-    credit = fields.Raw(allow_none=True, load_default=None)
-    schedule = fields.Raw(allow_none=True, load_default=None)
-    creation_date = fields.Raw(allow_none=True, load_default=None)
-    delivery_date = fields.Raw(allow_none=True, load_default=None)
+    id = Text(allow_none=True, load_default=None, metadata={"example": "f8cf39ee"})
+    type = Text(allow_none=True, load_default=None, metadata=_TYPE)
+    recipient = fields.Raw(allow_none=True, load_default=None, metadata=_RECIPIENT)
+    message = Text(allow_none=True, load_default=None, metadata={"example": "See you at nine."})
+    client_reference = Text(allow_none=True, load_default=None, metadata={"example": "booking-77"})
+    status = Text(allow_none=True, load_default=None, metadata={"example": "delivered"})
+    credit = fields.Raw(allow_none=True, load_default=None, metadata=_CREDIT)
+    schedule = fields.Raw(allow_none=True, load_default=None, metadata=_TIME)
+    creation_date = fields.Raw(allow_none=True, load_default=None, metadata=_TIME)
+    delivery_date = fields.Raw(allow_none=True, load_default=None, metadata=_TIME)
 
 
 class LefokaMessages(Provider):
@@ -69,6 +88,7 @@ class LefokaMessages(Provider):
 
     name = "lefoka"
     region = "ZA"
+    callback_schema = _Object
 
     # Section "Delivery statuses", and the words of the samples and of the list's filter.
     STATUSES: ClassVar[Mapping[str, Status]] = {

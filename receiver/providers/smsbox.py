@@ -38,6 +38,7 @@ from .smsbox_requests import (
     sms_as_bytes,
     sms_as_json,
 )
+from .smsbox_schema import SMSBoxAck, SMSBoxCallback
 from .wire import LOOK_AT_ACCOUNT, LOOK_IT_UP, Wire
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class SMSBox(Provider):
     name = "smsbox"
     region = "BF"
     account_schema = _AccountSchema
+    callback_schema = SMSBoxCallback
+    ack_schema = SMSBoxAck
 
     def __init__(self, account: Account, door: Door, *, transport: Any = None) -> None:
         super().__init__(account, door)
