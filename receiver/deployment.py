@@ -33,6 +33,7 @@ from .store.figures import Figures
 from .store.journal import Journal
 from .store.keybook import KeyBook
 from .store.keyring import Keyring
+from .store.levels import Level
 from .store.optouts import OptOuts
 from .store.quarantine import Quarantine
 from .store.queue import JobMaker
@@ -41,11 +42,15 @@ from .store.sentbox import SentBox
 from .store.spool import Spool
 from .store.tally import Tally
 from .vault import Vault
+from .web.health import Health
+from .web.metrics import Metrics
 from .web.webhook import Webhooks
 
 if TYPE_CHECKING:
     from .jobs import Desk
     from .privacy import Places
+
+_GLANCE = 0.5  # seconds that Redis may take to answer those who only look
 
 
 class Deployment:
@@ -71,6 +76,7 @@ class Deployment:
             self.jobs,
             self.settings.retentions,
             self.spool,
+            self.tally,
             self._run_inline if self.settings.inline else None,
             self.settings.consent.asked,
             self.vault,
@@ -84,8 +90,8 @@ class Deployment:
             account.name: classes[account.provider](account, self._door(account))
             for account in self.settings.accounts.values()
         }
-        self.webhooks = Webhooks(self.providers, self.intake, self.settings.max_body)
-        self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox)
+        self.webhooks = Webhooks(self.providers, self.intake, self.settings.max_body, self.tally)
+        self.outbox = Outbox(self.journal, self.providers, self.optouts, self.sentbox, self.tally)
         self.spool.prepare()
         self.intake.watch_spool()
 
@@ -102,6 +108,34 @@ class Deployment:
         self.conversations = Conversations(self.connection, namespace, self.vault)
 
     @cached_property
+    def glance(self) -> Connection:
+        """A connection for those who only look: they are told soon that Redis does not answer."""
+        return self.connection.slow(_GLANCE)
+
+    @cached_property
+    def health(self) -> Health:
+        """What a load balancer and a monitor are told."""
+        return Health(
+            connection=self.glance,
+            level=Level(self.glance, self.jobs),
+            namespace=self.settings.namespace,
+            spool=self.spool,
+            folder=self.settings.spool_dir,
+        )
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What Prometheus is told."""
+        return Metrics(
+            token=self.settings.metrics_token,
+            tally=self.tally,
+            figures=Figures(self.glance, self.settings.namespace),
+            level=Level(self.glance, self.jobs),
+            spool=self.spool,
+            folder=self.settings.spool_dir,
+        )
+
+    @cached_property
     def sending(self) -> Sending:
         """The way out for the app's own SMS; see `receiver.sending`."""
         return Sending(
@@ -109,6 +143,7 @@ class Deployment:
             sends=self.sends,
             optouts=self.optouts,
             sentbox=self.sentbox,
+            tally=self.tally,
         )
 
     @cached_property
@@ -176,6 +211,7 @@ class Deployment:
                 journal=self.journal,
                 outbox=self.outbox,
                 jobs=self.jobs,
+                tally=self.tally,
                 retries=self.settings.retries,
             ),
         )

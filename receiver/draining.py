@@ -13,10 +13,12 @@ from weakref import WeakSet
 
 from redis.exceptions import DataError, RedisError
 
+from .arrivals import count_kept
 from .errors import KeyLost
 from .parcel import Parcel
 from .store.connection import Connection
 from .store.faults import is_ours
+from .store.tally import Tally
 from .vault import Vault
 
 _log = logging.getLogger(__name__)
@@ -43,12 +45,14 @@ class Draining:
         connection: Connection,
         home: tuple[str, str],
         vault: Vault,
+        tally: Tally,
         store: Callable[[Parcel], int],
         call: Callable[[Parcel], Call],
     ) -> None:
         self._connection = connection
         self.home = home
         self._vault = vault
+        self._tally = tally
         self._store = store
         self._call = call
         _ALL.add(self)
@@ -59,14 +63,17 @@ class Draining:
         Callbacks go many in one round trip, which costs more than all else that is done for one.
         What is not plainly one, and what Redis refuses among others, is taken by itself.
         """
-        calls = self._plain_calls(parcels)
-        if len(calls) < 2:
+        plain = self._plain_calls(parcels)
+        if len(plain) < 2:
             return [self._take(parcels[0])]
         try:
-            replies = self._connection.run_in_one("accept", calls)
+            replies = self._connection.run_in_one("accept", [call for _, call in plain])
         except DataError:  # one of them is nothing that can be sent
             return [self._take(parcels[0])]
         taken = [not isinstance(reply, RedisError) for reply in replies]
+        for (parcel, _), told in zip(plain, replies, strict=True):
+            if not isinstance(told, RedisError):
+                count_kept(self._tally, parcel, told)
         _log.debug("event=accepted_from_spool callbacks=%d", sum(taken))
         offered = zip(taken, parcels[: len(taken)], strict=True)
         return [took or self._take(data) for took, data in offered]
@@ -92,8 +99,8 @@ class Draining:
             return False
         return True
 
-    def _plain_calls(self, parcels: Sequence[bytes]) -> list[Call]:
-        """Give the calls for the first parcels: as many as are callbacks for our Redis, and few.
+    def _plain_calls(self, parcels: Sequence[bytes]) -> list[tuple[Parcel, Call]]:
+        """Give the first parcels with their calls: as many as are callbacks for our Redis, and few.
 
         None where replicas confirm each write.
         """
@@ -106,7 +113,7 @@ class Draining:
                 plain = parcel.unreadable is None and self._is_ours(parcel)
                 if not plain or events > _MOST_TOGETHER:
                     break
-                calls.append(self._call(parcel))
+                calls.append((parcel, self._call(parcel)))
         return calls
 
     def _is_ours(self, parcel: Parcel) -> bool:

@@ -20,6 +20,7 @@ from .routing import A, M, Options, R, Router, W
 from .web.blueprint import webhook_blueprint
 from .web.front import open_front
 from .web.openapi import mount_openapi
+from .web.pages import add_page
 
 EXTENSION = "receiver"
 STANDALONE = "sms_receiver"  # the import name of the app that `standalone` makes
@@ -60,6 +61,9 @@ class Receiver:
         webhooks = deployment.webhooks
         self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
         mount_openapi(self.blueprint, settings.url_prefix)
+        add_page(self.blueprint, "live", deployment.health.live)
+        add_page(self.blueprint, "ready", deployment.health.ready)
+        add_page(self.blueprint, "metrics", deployment.metrics.page)
         app.register_blueprint(self.blueprint)
         if not settings.inline:  # what runs the jobs there needs the app's context
             open_front(app, webhooks, settings.url_prefix)

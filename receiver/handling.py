@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from .store.journal import (
     now_iso,
 )
 from .store.queue import Job, JobMaker
+from .store.tally import Tally
 from .traces import span
 
 _log = job_logger(__name__)
@@ -55,6 +57,7 @@ class Handling:
     journal: Journal
     outbox: Outbox
     jobs: JobMaker
+    tally: Tally
     retries: int
 
     def attempt(self, record: Record, handler: Handler, turn: Turn) -> Verdict:
@@ -81,6 +84,9 @@ class Handling:
             return gone(event.id) if noted is Noted.GONE else HELD
         if record.replay or known.get("replay"):
             event = replace(event, replay=True)
+        elif attempts == 1 and not interrupted:
+            waited = (datetime.now(UTC) - event.received_at).total_seconds()
+            self.tally.observe("handling_delay_seconds", max(waited, 0.0), kind=event.kind)
         about = {"event": event.id, "handler": name}
         with span(f"handle {name}", callback(), **about, attempt=attempts) as traced:
             verdict = self._call(event, handler, running, begun, turn)
@@ -97,12 +103,25 @@ class Handling:
     ) -> Verdict:
         started = time.monotonic()
         try:
-            answer = call_within(handler, event)
+            answer = self._timed(handler, event)
         except (Exception, SystemExit, TimeUp) as error:  # noqa: BLE001 - a handler raises anything
             return self._failed(event, handler, running, error, begun)
         running["seconds"] = round(time.monotonic() - started, 3)
         replies = self._replies(event, handler, answer, turn)
-        return self._returned(handler, running, answer, begun, replies)
+        verdict = self._returned(handler, running, answer, begun, replies)
+        self._count(handler.name, "done" if verdict.reason is None else "failed")
+        return verdict
+
+    def _timed(self, handler: Handler, event: AnyEvent) -> object:
+        began = time.monotonic()
+        try:
+            return call_within(handler, event)
+        finally:
+            seconds = time.monotonic() - began
+            self.tally.observe("handler_seconds", seconds, handler=handler.name)
+
+    def _count(self, handler: str, outcome: str) -> None:
+        self.tally.count("handlers", handler=handler, outcome=outcome)
 
     def poison(self, record: Record, name: str, deaths: int) -> Verdict:
         """End an event that kills one worker after another: a dead letter, to be looked at."""
@@ -113,6 +132,7 @@ class Handling:
         reason = f"poison: {deaths} workers died while running it"
         outcome = {"state": "failed", "attempts": attempts, "at": now_iso(), "reason": reason}
         self.journal.note(record.event.id, HANDLER + name, {**outcome, "crashes": deaths})
+        self._count(name, "failed")
         _log.error("event=%s handler=%s outcome=poison deaths=%d", record.event.id, name, deaths)
         return Verdict(reason=f"{name}: {reason}", handler=name)
 
@@ -123,6 +143,7 @@ class Handling:
         state = "failed" if delay is None else "retrying"
         outcome = {"state": state, "attempts": attempt, "at": now_iso(), "reason": reason}
         self.journal.note(record.event.id, HANDLER + name, outcome, then=then)
+        self._count(name, state)
         _log.error("event=%s handler=%s outcome=%s reason=%r", record.event.id, name, state, reason)
         return Verdict(delay, reason, name)
 
@@ -185,6 +206,7 @@ class Handling:
             "error": type(error).__name__,
             "traceback": "".join(traceback.format_exception(error)),
         }
+        self._count(handler.name, outcome["state"])
         if delay is not None:
             outcome["next_in"] = round(delay, 1)
         _log.warning(

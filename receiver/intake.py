@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from . import traces
 from .accounts import Account, Retentions
-from .draining import Draining
+from .arrivals import count_kept
+from .draining import Call, Draining
 from .errors import Unreadable
 from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
 from .outage import Outage
@@ -25,6 +26,7 @@ from .store.packing import pack
 from .store.quarantine import Quarantined
 from .store.queue import JobMaker, rq_time
 from .store.spool import Spool
+from .store.tally import Tally
 from .vault import PLAIN, Vault
 
 _log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Intake:
         jobs: JobMaker,
         retentions: Retentions,
         spool: Spool,
+        tally: Tally,
         afterwards: Callable[[], None] | None = None,
         asked: Callable[[str], str | None] = lambda text: None,
         vault: Vault = PLAIN,
@@ -56,29 +59,30 @@ class Intake:
         self._vault = vault
         self._jobs = jobs
         self._spool = spool
+        self._tally = tally
         self._afterwards = afterwards
         self._asked = asked
-        self.draining = Draining(connection, self.home, vault, self.store, self._call)
+        self.draining = Draining(connection, self.home, vault, tally, self.store, self._call)
         probe = f"{self._namespace}:probe"
         self.outage = Outage(connection, spool, self.draining.take_page, probe)
 
-    def accept(self, received: Received, request: WebhookRequest, account: Account) -> int:
+    def accept(self, received: Received, request: WebhookRequest, account: Account) -> int | None:
         """Store and queue, in one atomic round trip; gives how many events were new.
 
-        Where Redis cannot take them now, they wait in the spool, and that makes 0. Raises
+        Where Redis cannot take them now, they wait in the spool, and that is ``None``. Raises
         `StorageUnavailable` where the spool cannot either: then nothing is half-written.
         """
         parcel = _parcel(received, request, account, self.home)
         traces.keep_begins()
         if self.outage.open or self.outage.is_behind(self._spool.behind):
             self._set_aside(parcel, "redis_is_away")
-            return 0
+            return None
         try:
             fresh = self.store(parcel)
         except RedisError as error:
             self.outage.trip()
             self._set_aside(parcel, type(error).__name__)
-            return 0
+            return None
         if fresh and self._afterwards is not None:
             self._afterwards()
         return fresh
@@ -153,13 +157,14 @@ class Intake:
     def _accept(self, parcel: Parcel) -> int:
         """One script for everything: neither a crash nor a resend can come between its parts."""
         told: list[int] = self._connection.run_durably("accept", *self._call(parcel))
+        count_kept(self._tally, parcel, told)
         callback, count, fresh = parcel.callback(told), len(told), sum(told)
         traces.kept("accept", callback, count, fresh)
         line = "event=accepted callback=%s account=%s events=%d new=%d"
         _log.info(line, callback, parcel.account, count, fresh)
         return fresh
 
-    def _call(self, parcel: Parcel) -> tuple[list[str], list[Any]]:
+    def _call(self, parcel: Parcel) -> Call:
         """Give the keys and the arguments of the script ``accept``."""
         kept = self._retentions
         retention, own = kept.of(parcel.account), "keep" if parcel.account in kept.own else ""

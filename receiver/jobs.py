@@ -27,6 +27,7 @@ from .events import AnyEvent, InboundMessage
 from .handling import Handling, gone
 from .limits import TimeUp, time_limit
 from .logs import callback, follow, job_logger
+from .networks import count_delivery
 from .outbox import Draft, Outbox
 from .plugins import Loaded
 from .routing import Handler
@@ -93,6 +94,7 @@ class Desk:
         note = None
         if turn.untouched:
             record = self.journal.untouched(turn.untouched)
+            count_delivery(self.handling.tally, record.event)
             alone = self._alone(record.event, self.dispatch.plain_matches(record.event))
             if alone is not None:
                 with _routing(record):

@@ -148,8 +148,14 @@ _ALL = (
     _gauge("quarantine", "Bodies that nobody could read, in Redis now."),
     _gauge("spool", "Callbacks that wait on this host's disk."),
     _gauge("spool_oldest_seconds", "How long the first of them waits."),
+    _gauge("spool_free_bytes", "Room on the disk of the spool."),
     _gauge("issued_key_seconds_left", "Until an issued key ends.", "account", "key"),
     _gauge("redis_up", "1 where Redis answers this process."),
+    _gauge(
+        "unsent_acks",
+        "Acks of this process alone that Redis has not heard of; while it is away.",
+        *("account", "answer"),
+    ),
 )
 
 MEASURES = {measure.name: measure for measure in _ALL}

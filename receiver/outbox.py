@@ -25,6 +25,7 @@ from .store.faults import insist
 from .store.journal import REPLY, Journal, Noted, now_iso
 from .store.optouts import OptOuts
 from .store.sentbox import SentBox
+from .store.tally import Tally
 
 State = Literal["queued", "sending", "retrying", "asking", "sent", "failed", "unknown", "refused"]
 
@@ -82,11 +83,13 @@ class Outbox:
         providers: Mapping[str, Provider],
         optouts: OptOuts,
         sentbox: SentBox,
+        tally: Tally,
     ) -> None:
         self._journal = journal
         self._providers = providers
         self._optouts = optouts
         self._sentbox = sentbox
+        self._tally = tally
 
     def draft(self, event: Event, text: str) -> Draft | None:
         """Make the reply to an event: ``None`` for no text, refused where nobody is to answer."""
@@ -169,6 +172,7 @@ class Outbox:
     def _note(self, event: Event, handler: str, draft: Draft) -> Draft:
         draft = replace(draft, at=now_iso())
         self._journal.note(event.id, REPLY + handler, draft.as_field())
+        self._tally.count("sends", account=event.account, result=draft.state)
         return draft
 
 

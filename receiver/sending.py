@@ -35,6 +35,7 @@ from .store.faults import insist
 from .store.optouts import OptOuts
 from .store.sends import Begun, Ended, Sends
 from .store.sentbox import SentBox
+from .store.tally import Tally
 from .traces import Noting, span
 
 OPTED_OUT = "OPTED_OUT"
@@ -112,6 +113,7 @@ class Sending:
     sends: Sends
     optouts: OptOuts
     sentbox: SentBox
+    tally: Tally
 
     def provider(self, account: str) -> Provider:
         """Give the provider of an account; raises `ConfigurationError`."""
@@ -187,7 +189,14 @@ class Sending:
                 polled, name = provider.is_polled, provider.account.name
                 self._note(partial(self.sentbox.keep, name, sms, sent, poll=polled), send_id)
             self._note(partial(self.sends.end, send_id, state, sent), send_id)
+            self._count(provider.account.name, state, len(sms.recipients), len(refused))
         return sent
+
+    def _count(self, account: str, state: Ended, recipients: int, refused: int) -> None:
+        """Count an SMS for each recipient, as reports are."""
+        for result, count in ((state, recipients), ("refused", refused)):
+            if count:
+                self.tally.count("sends", count, account=account, result=result)
 
     def _without_opted_out(self, account: str, sms: Sms) -> tuple[Sms, tuple[str, ...]]:
         found = self.optouts.find_many(account, sms.recipients)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from .clerk import ALIVE_SECONDS, Clerk
 from .errors import ConfigurationError
 from .store.connection import Connection
+from .store.levels import Level
 from .store.queue import QUEUES
 from .sweeper import Sweeper
 from .traces import flush
@@ -49,6 +50,8 @@ class Supervisor:
             self._connection, parts.jobs, parts.settings.retentions, parts.settings.raw_retention
         )
         self._chores = parts.chores
+        self._level = Level(self._connection, parts.jobs)
+        self._tally = parts.tally
         self._spool_watch = parts.intake.watch_spool
         self._stopping = threading.Event()
         self._signals = 0
@@ -146,6 +149,14 @@ class Supervisor:
         self._clerks[0].release_orphans()
         self._sweeper.sweep_when_due(str(os.getpid()))
         self._chores.queue_due()
+        self._sample()
+
+    def _sample(self) -> None:
+        """Note for the charts how much waits; all supervisors may, the most counts."""
+        levels = self._level.read()
+        for queue in QUEUES:
+            self._tally.sample("backlog", levels.backlog[queue], queue=queue)
+            self._tally.sample("backlog_oldest_seconds", levels.oldest[queue], queue=queue)
 
     def _finish(self) -> None:
         for pid in list(self._children):
@@ -169,4 +180,5 @@ def _work_in_child(app: Flask, queue: str, name: str) -> int:
         return 1
     finally:
         flush()
+        app.extensions["receiver"].tally.flush()  # the process ends without its `atexit`
     return 0

@@ -24,6 +24,7 @@ from .clerk import ALIVE_SECONDS, Clerk
 from .errors import without_values
 from .store.claims import Claimed
 from .store.connection import Connection
+from .store.levels import UNLOADED
 from .store.queue import QUEUES, JobMaker
 from .sweeper import Sweeper
 
@@ -57,6 +58,7 @@ class Worker:
         self._rq: BaseWorker | None = None
         self._shown: WorkerStatus | None = None
         self._busy = False
+        self._unloaded = 0
         self._stopping = threading.Event()
         self._parent: int | None = None
 
@@ -131,8 +133,10 @@ class Worker:
     def _load_handlers(self) -> None:
         """Load the handlers before the first job; a broken plugin is reported, not fatal."""
         with self._app.app_context():
-            table = current_app.extensions["receiver"].loaded.table
-        _log.info("event=worker_started worker=%s handlers=%d", self.name, len(list(table)))
+            loaded = current_app.extensions["receiver"].loaded
+        self._unloaded = len(loaded.failures)
+        handlers = len(list(loaded.table))
+        _log.info("event=worker_started worker=%s handlers=%d", self.name, handlers)
 
     def _sign_on(self) -> None:
         """Show up in RQ's registry, and give back what an earlier trouble left claimed."""
@@ -146,6 +150,7 @@ class Worker:
         self._rq = BaseWorker(names, name=self.name, connection=client, serializer=JSONSerializer)
         client.delete(self._rq.key)
         self._rq.register_birth()  # type: ignore[no-untyped-call]
+        client.hset(self._rq.key, UNLOADED, self._unloaded)  # for whoever looks from outside
         self._rq.heartbeat(ALIVE_SECONDS)
         self._shown = None
         for clerk in self._clerks:

@@ -201,6 +201,12 @@ def url_of(server: ValkeyServer) -> str:
     return f"unix://{server.unix_socket_path}?db=0"
 
 
+def kept(redis: Any) -> list[str]:
+    """Name what is there of callbacks, and not what was counted of them."""
+    figures = ("receiver:totals", "receiver:series:", "receiver:tally:")
+    return [key for key in redis.keys("receiver:*") if not key.startswith(figures)]
+
+
 def half_written(redis: Any, namespace: str = "receiver") -> list[str]:
     """Name what is not whole: each event has its record, its place in time and its queued job."""
     prefix = f"{namespace}:event:"

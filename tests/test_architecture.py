@@ -42,7 +42,7 @@ LINES = (
     {"intake", "handling", "sweeper"},
     {"dispatch"},
     {"outage", "outbox", "answerers", "plugins", "draining"},
-    {"attempts", "delivery"},
+    {"attempts", "delivery", "arrivals", "networks"},
     {"table"},
     {"providers", "routing", "store", "parcel"},
     {"security"},

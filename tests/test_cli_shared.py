@@ -249,7 +249,7 @@ def test_the_help_is_there_without_settings_and_without_redis(words: list[str]) 
         line for line in result.stdout.splitlines() if line.endswith(":") and line[0] != " "
     ]
     assert headings == [
-        *("Options:", "See:", "Operate:", "Send:", "Set up:", "Develop:"),
+        *("Options:", "See:", "Operate:", "Protect:", "Send:", "Set up:", "Develop:"),
         *("Examples:", "Exit status:"),
     ]
 

@@ -104,7 +104,7 @@ def test_whatever_a_provider_says_of_a_body_fits_into_a_header(make_app: MakeApp
     settings = parts.settings.accounts["smsbox"]
     chatty = Chatty(settings, Door(settings, parts.urls))
     app = Flask("shop")
-    webhooks = Webhooks({"chatty": chatty}, parts.intake, 2048)
+    webhooks = Webhooks({"chatty": chatty}, parts.intake, 2048, parts.tally)
     app.register_blueprint(webhook_blueprint(webhooks, "/webhooks"))
     answer = post(app, "/webhooks/chatty", auth=(KEY, ""))
     assert answer.get_json() == ACK

@@ -231,7 +231,8 @@ def test_nothing_of_the_app_is_changed_behind_its_back(shop: MakeShop) -> None:
     app = shop(before=lambda app: seen.update(state(app)))
     post(app, json=MESSAGE)
     post(app, data=b"no JSON")
-    added = {f"/webhooks/{page}" for page in ("<account>", "<account>/<token>", "openapi.json")}
+    pages = ("<account>", "<account>/<token>", "live", "ready", "metrics", "openapi.json")
+    added = {f"/webhooks/{page}" for page in pages}
     assert state(app) == {**seen, "rules": seen["rules"] | added}
 
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import LEFOKA_KEY, SMSBOX_KEY
 from gateway import Gateway, serve_gateway
 from processes import members, until
-from servers import SERVERS, Answer, Web, is_ack, serve_shop, shop_environment
+from servers import SERVERS, Answer, Web, is_ack, kept, serve_shop, shop_environment
 from support import ACK, MESSAGE, message, report
 
 from receiver.security import SignedUrls
@@ -111,7 +111,7 @@ def test_a_huge_body_ends_at_nginx(web: Web, gateway: Gateway, redis: Any, chunk
     assert answer.headers["content-type"] == "application/json"
     until(lambda: "status=413" in statuses(gateway), "the line in the log")
     assert "status=413 upstream=- " in gateway.logs()
-    assert redis.keys("receiver:*") == []
+    assert kept(redis) == []
 
 
 BOMBS = {
@@ -144,7 +144,7 @@ def test_what_is_no_request_never_reaches_the_app(
     assert answer.count(b"HTTP/1.1 ") <= 1, "the inner request was answered"
     until(lambda: len(gateway.lines()) > 1, "the line in the log")
     assert all("upstream=-" in line for line in gateway.lines() if "nobody" not in line)
-    assert redis.keys("receiver:*") == []
+    assert kept(redis) == []
     assert is_ack(gateway.post(SMSBOX, MESSAGE))
 
 

@@ -23,6 +23,7 @@ from servers import (
     Web,
     half_written,
     is_ack,
+    kept,
     own_valkey,
     serve_shop,
     shop_environment,
@@ -146,7 +147,7 @@ def test_a_body_that_is_cut_off_is_no_event_and_harms_nobody(
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 400 "), answer
-    assert redis.keys("receiver:*") == []
+    assert kept(redis) == []
     assert is_ack(web.post(SMSBOX, MESSAGE))
     assert "Traceback" not in (web.folder / "process.log").read_text()
 

@@ -58,14 +58,19 @@ def worker(burst: bool, processes: int) -> None:
     if burst:
         click.echo(f"{Worker(app()).burst()} jobs run.")
         return
-    queues = ", ".join(parts().jobs.queue(name) for name in QUEUES)
-    each = many(processes, "worker process", "worker processes")
-    click.echo(f"{each} for each of the queues {queues}.", err=True)
-    click.echo("Log lines follow, on standard error. Ctrl-C lets each finish its job.", err=True)
+    if sys.stderr.isatty():  # else somebody keeps log lines there, and nothing but those
+        _announce(processes)
     supervisor = Supervisor(app(), processes)
     supervisor.run()
     if supervisor.refused:
         raise Fault("the handlers are misconfigured: see the log above", "check")
+
+
+def _announce(processes: int) -> None:
+    queues = ", ".join(parts().jobs.queue(name) for name in QUEUES)
+    each = many(processes, "worker process", "worker processes")
+    click.echo(f"{each} for each of the queues {queues}.", err=True)
+    click.echo("Log lines follow, on standard error. Ctrl-C lets each finish its job.", err=True)
 
 
 @click.command(

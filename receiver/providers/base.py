@@ -24,6 +24,7 @@ from ..events import DeliveryReport, InboundMessage, Trust, event_id, unique_id
 from ..msisdn import normalise
 from ..security import Door, WebhookRequest
 from ..sms import Asked, Balance, Sent, Sms
+from .documented import Documented, unknown_fields
 from .payload import Payload, decode, number
 
 __all__ = [
@@ -58,7 +59,8 @@ class Received:
     """What one callback gave: its events, or why it could not be read; and the answer to it.
 
     ``alike`` names, for an event that nothing identifies, what its content is: a second one of
-    the same name within two minutes is marked ``duplicate_of``.
+    the same name within two minutes is marked ``duplicate_of``. ``kind`` is the type that the
+    callback names, and ``unknown`` its fields that no document knows: names, and no values.
     """
 
     events: tuple[InboundMessage | DeliveryReport, ...]
@@ -66,6 +68,8 @@ class Received:
     trust: Trust = "key"
     alike: Mapping[str, str] = field(default_factory=dict)
     unreadable: str | None = None
+    kind: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
 class Stamp:
@@ -118,9 +122,11 @@ class Provider(ABC):
     ``pushes``: it calls back at all. ``is_polled``: what became of an SMS is learned by `status`
     alone. ``has_history``: it lists what was sent, see `history`. ``is_idempotent``: two requests
     of one `Sms.key` are one SMS. ``needs``: the settings of an account without which nothing can be
-    sent. ``can_find``: it can be asked whether it got an SMS, see `find`. ``callback_schema`` and
-    ``ack_schema``: what its callbacks and its JSON acks look like, for openapi.json alone; ``None``
-    for any object, and for an ack that is text.
+    sent. ``can_find``: it can be asked whether it got an SMS, see `find`. ``documented``: the names
+    of a callback's fields, and of those in them: ``{"": {"id", "data"}, "data.": {"text"}}``; any
+    other is counted, so that a change of the provider is seen. ``type_field`` names a callback's
+    type. ``callback_schema`` and ``ack_schema``: what its callbacks and its JSON acks look like,
+    for openapi.json alone; ``None`` for any object, and for an ack that is text.
     """
 
     name: ClassVar[str]
@@ -131,6 +137,8 @@ class Provider(ABC):
     has_history: ClassVar[bool] = False
     is_idempotent: ClassVar[bool] = False
     can_find: ClassVar[bool] = False
+    documented: ClassVar[Documented] = {}
+    type_field: ClassVar[str | None] = None
     account_schema: ClassVar[type[AccountSchema]] = AccountSchema
     callback_schema: ClassVar[type[Schema] | None] = None
     ack_schema: ClassVar[type[Schema] | None] = None
@@ -157,8 +165,15 @@ class Provider(ABC):
             problem = _sentence(error)
             ack = self.ack(payload or self.salvage(body), problem)
             return Received(events=(), ack=ack, trust=stamp.trust, unreadable=problem)
-        ack = self.ack(payload, None)
-        return Received(events=events, ack=ack, trust=stamp.trust, alike=stamp.alike)
+        kind = payload.get(self.type_field) if self.type_field else None
+        return Received(
+            events=events,
+            ack=self.ack(payload, None),
+            trust=stamp.trust,
+            alike=stamp.alike,
+            kind=kind if isinstance(kind, str) else None,
+            unknown=unknown_fields(payload, self.documented, self.spelled),
+        )
 
     @abstractmethod
     def parse(self, payload: Payload, stamp: Stamp) -> Iterable[InboundMessage | DeliveryReport]:
@@ -203,6 +218,10 @@ class Provider(ABC):
     def salvage(self, body: bytes) -> Payload:
         """Give what the ack needs out of a body that could not be decoded."""
         return {}
+
+    def spelled(self, name: str) -> str:
+        """Give a field's name as `documented` has it; callbacks may spell it in other ways."""
+        return name
 
     def number(self, raw: str) -> str:
         """Give a number as E.164, read in the account's region, or else in the provider's."""

@@ -18,6 +18,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from ..errors import Unreadable
 from ..events import DeliveryReport, InboundMessage, Status
 from .base import Ack, Provider, Stamp, json_ack
+from .documented import Documented
 from .lefoka_request import LOCAL_TIME
 from .payload import Payload, Text, amount, text_in
 
@@ -83,12 +84,19 @@ class _Object(Schema):
     delivery_date = fields.Raw(allow_none=True, load_default=None, metadata=_TIME)
 
 
+_OBJECT = _Object()
+
+
 class LefokaMessages(Provider):
     """The half of `Lefoka` that reads."""
 
     name = "lefoka"
     region = "ZA"
     callback_schema = _Object
+    type_field = "type"
+    documented: ClassVar[Documented] = {
+        "": frozenset({*_OBJECT.fields, "_links", "documentation_url", "api_key"})
+    }
 
     # Section "Delivery statuses", and the words of the samples and of the list's filter.
     STATUSES: ClassVar[Mapping[str, Status]] = {
@@ -229,6 +237,3 @@ def _recipients(value: Any) -> list[str]:
         raise Unreadable(f"more than {_MOST_REPORTED} recipients")
     numbers = [text_in(item, "recipient") for item in found]
     return [number for number in numbers if number and number.strip()]
-
-
-_OBJECT = _Object()

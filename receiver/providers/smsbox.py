@@ -28,7 +28,13 @@ from .smsbox_answers import (
     says_yes,
     sender_names_in,
 )
-from .smsbox_callback import read_callback, salvage_transaction, transaction_in
+from .smsbox_callback import (
+    DOCUMENTED,
+    documented_name,
+    read_callback,
+    salvage_transaction,
+    transaction_in,
+)
 from .smsbox_errors import refusal
 from .smsbox_requests import (
     change_as_query,
@@ -68,6 +74,8 @@ class SMSBox(Provider):
     account_schema = _AccountSchema
     callback_schema = SMSBoxCallback
     ack_schema = SMSBoxAck
+    type_field = "channel"
+    documented = DOCUMENTED
 
     def __init__(self, account: Account, door: Door, *, transport: Any = None) -> None:
         super().__init__(account, door)
@@ -106,6 +114,10 @@ class SMSBox(Provider):
         """
         successful = self.account.options.get("successful", True)
         return json_ack({"transaction_id": transaction_in(payload), "successful": successful})
+
+    def spelled(self, name: str) -> str:
+        """Give a name without case and underscores: the samples disagree about them."""
+        return documented_name(name)
 
     def salvage(self, body: bytes) -> Payload:
         """Find the transaction id in a body that is no JSON, like the document's own sample."""

@@ -38,6 +38,18 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # Names as they come, without case and underscores, and the documented name of each.
 _ALIASES = {"sourceaddr": "from", "destaddr": "to", "mobile": "from"}
 
+# Section "Callback parameters": as they are spelled there, and without case and underscores.
+DOCUMENTED = {
+    "": frozenset(
+        {"from", "to", "channel", "timeUTC", "timeutc", "transaction_id", "transactionid"}
+        | {"message", "billing", "api_key", "apikey"}
+    ),
+    "message.": frozenset({"text", "media", "custom"}),
+    "message.media.": frozenset({"mediaUrl", "mediaurl"}),
+    "billing.": frozenset({"currency", "subscriber_price", "billing_price"})
+    | {"subscriberprice", "billingprice"},
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
@@ -137,6 +149,12 @@ def _documented(payload: Payload) -> Payload:
         if blank or (known == folded and value not in (None, "")):
             named[known] = value
     return named
+
+
+def documented_name(name: str) -> str:
+    """Give the documented name of a field, without case and underscores."""
+    folded = _name(name)
+    return _ALIASES.get(folded, folded)
 
 
 @lru_cache(maxsize=64)  # the same few again and again

@@ -20,6 +20,7 @@ from weakref import WeakSet
 from ..errors import ConfigurationError, StorageUnavailable
 from .spool_file import SpoolFile, is_full
 from .spool_lock import try_lock, unlock
+from .spool_status import SpoolStatus
 
 _log = logging.getLogger(__name__)
 
@@ -38,20 +39,6 @@ _SCHEMA = (
 TakePage = Callable[[Sequence[bytes]], Sequence[bool]]
 
 _SPOOLS: WeakSet[Spool] = WeakSet()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpoolStatus:
-    """How a spool is: ``size`` in bytes on disk; ``refused`` of those waiting were tried in vain.
-
-    ``oldest`` is when the first of them was put; ``set_aside`` are damaged files, replaced.
-    """
-
-    waiting: int
-    oldest: datetime | None
-    size: int
-    refused: int
-    set_aside: tuple[Path, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +91,14 @@ class Spool:
             ) from error
         finally:
             self._file.close()
+
+    def takes(self) -> bool:
+        """Tell whether a parcel could be kept now: something is written to the disk."""
+        try:
+            self._file.prove()
+        except StorageUnavailable:
+            return False
+        return True
 
     def put(self, parcel: bytes) -> None:
         """Keep a parcel; it is on disk when this returns.
@@ -189,7 +184,6 @@ class Spool:
 
     def change(self, number: int, parcel: bytes, later: bytes | None) -> bool:
         """Put another parcel in the place of one, or drop it; False where that is not there."""
-
         these = (number, parcel) if later is None else (later, number, parcel)
         verb = "DELETE FROM parcels" if later is None else "UPDATE parcels SET parcel = ?"
         query = f"{verb} WHERE id = ? AND parcel = ?"

@@ -12,13 +12,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
 from .. import traces
+from ..arrivals import count_refusal, count_shape
 from ..errors import Refused, StorageUnavailable, without_values
 from ..intake import Intake
-from ..providers.base import Provider, WebhookRequest
+from ..measures import UNKNOWN
+from ..providers.base import Provider, Received, WebhookRequest
+from ..store.tally import Tally
 from .body import may_be_cut
 from .quiet import Quiet
 
@@ -37,12 +41,16 @@ Environ = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; ``headers`` are those beside Content-Type and Content-Length."""
+    """An HTTP answer; ``headers`` are those beside Content-Type and Content-Length.
+
+    ``counted_as``: what it is among the acks, where its status does not say it all.
+    """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    counted_as: str | None = None
 
     @property
     def has_body(self) -> bool:
@@ -53,7 +61,10 @@ class Answer:
 class Webhooks:
     """The webhooks of one app; ``providers`` by account name, ``max_body`` in bytes."""
 
-    def __init__(self, providers: Mapping[str, Provider], intake: Intake, max_body: int) -> None:
+    def __init__(
+        self, providers: Mapping[str, Provider], intake: Intake, max_body: int, tally: Tally
+    ) -> None:
+        self._tally = tally
         self.providers = providers
         self.max_body = max_body
         self._intake = intake
@@ -63,8 +74,17 @@ class Webhooks:
         self, account: str, token: str | None, environ: Environ, body: bytes | int
     ) -> Answer:
         """Answer a request; ``body`` may be the status code of why there is none."""
-        if not traces.is_on():
-            return self._safely(account, token, environ, body)
+        began = perf_counter()
+        respond = self._traced if traces.is_on() else self._safely
+        answer = respond(account, token, environ, body)
+        name = account if account in self.providers else UNKNOWN
+        self._tally.count("acks", account=name, answer=answer.counted_as or str(answer.status))
+        self._tally.observe("ack_seconds", perf_counter() - began, account=name)
+        return answer
+
+    def _traced(
+        self, account: str, token: str | None, environ: Environ, body: bytes | int
+    ) -> Answer:
         provider = self.providers.get(account)
         with traces.receiving() as traced:
             if provider is not None:
@@ -105,18 +125,29 @@ class Webhooks:
             received = provider.receive(callback)
             if may_be_cut(environ, body, received.unreadable):
                 return _error(400, *_BODY_PROBLEMS[400])
-            self._intake.accept(received, callback, account)
+            fresh = self._intake.accept(received, callback, account)
         except Refused as error:
             places = ",".join(error.looked_in)
+            count_refusal(self._tally, account.name, error.reason)
             self._refusals.warning(account.name, "reason=%r looked_in=%s", error.reason, places)
             wanted = ("WWW-Authenticate", 'Basic realm="sms-receiver"')
             return _error(401, "The caller is not authenticated.", _KEY_HELP, wanted)
         except StorageUnavailable as error:
             _log.error("event=storage_unavailable account=%s reason=%r", account.name, str(error))
             return _later("The event could not be stored.")
+        count_shape(self._tally, account.provider, received)
         ack, why = received.ack, received.unreadable
         headers = (("Receiver-Quarantined", _header_text(why)),) if why is not None else ()
-        return Answer(ack.status, ack.body, ack.content_type, headers)
+        return Answer(ack.status, ack.body, ack.content_type, headers, _counted_as(fresh, received))
+
+
+def _counted_as(fresh: int | None, received: Received) -> str | None:
+    """Say what became of a callback; a spooled one is judged when it is drained."""
+    if fresh is None:
+        return "spooled"
+    if received.unreadable is not None:
+        return "quarantined"
+    return "duplicate" if received.events and not fresh else None
 
 
 def _framework_free(environ: Environ, body: bytes, token: str | None) -> WebhookRequest:
