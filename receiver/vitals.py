@@ -10,7 +10,8 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from .errors import StorageUnavailable
+from .errors import KeyLost, StorageUnavailable
+from .store.pseudonyms import Pseudonyms
 from .store.queue import QUEUES
 
 _OLDEST_REDIS = (6, 2)
@@ -18,6 +19,7 @@ _NEARLY_FULL = 0.9  # of maxmemory
 _LONG_SPOOLED = 120.0  # seconds; Redis answers, so it should be drained
 _LONG_WAITING = 300.0  # seconds without any job of a queue being begun
 _LITTLE_ROOM = 100_000_000  # bytes on the spool's disk
+_SAMPLE = 200  # of the oldest events, and of the newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ def look_at_redis(parts: Any) -> Iterator[Finding]:
             *_server(info, _fsync(client)),
             *_workers(client, parts),
             *_contents(client, parts),
+            *_at_rest(client, parts),
         ]
     except (AuthenticationError, ResponseError) as error:
         yield Finding(
@@ -195,3 +198,49 @@ def _contents(client: Any, parts: Any) -> Iterator[Finding]:
     yield Finding(what=f"dead letters: {dead}" + (", see failed list" if dead else ""), ok=True)
     more = ", see quarantine list" if unread else ""
     yield Finding(what=f"bodies in quarantine: {unread}{more}", ok=True)
+
+
+def _at_rest(client: Any, parts: Any) -> Iterator[Finding]:
+    """Judge the encryption at rest by the oldest events and the newest."""
+    keys, days = len(parts.settings.encryption_keys), parts.settings.raw_retention / 86_400
+    state = f"on, {keys} keys" if keys > 1 else "on" if keys else "off"
+    lost, older, seen = _sampled(client, parts)
+    rest = f"; {older} of {seen} events are not under the newest key: privacy reencrypt"
+    yield Finding(
+        what=f"encryption at rest: {state}{rest if keys and older else ''}; bodies as they came go"
+        f" after {days:.3g} days",
+        ok=True,
+    )
+    if lost:
+        yield Finding(
+            what=f"encryption at rest: {lost} of {seen} events cannot be decrypted",
+            ok=False,
+            mend="Put the key that they were encrypted with back into RECEIVER_ENCRYPTION_KEYS,"
+            " behind the newest; then failed retry.",
+        )
+    try:
+        Pseudonyms(parts.connection, parts.settings.namespace, parts.vault).of([""], make=False)
+    except KeyLost:
+        yield Finding(
+            what="opt-outs: nobody can tell whose they are, so nothing is sent",
+            ok=False,
+            mend="Put back the key of RECEIVER_ENCRYPTION_KEYS, or RECEIVER_SECRET_KEYS, that was"
+            " taken out.",
+        )
+
+
+def _sampled(client: Any, parts: Any) -> tuple[int, int, int]:
+    """Count the events that no key opens, those not under the newest key, and all in the sample."""
+    index, vault = parts.journal.index, parts.vault
+    ids = {*client.zrange(index, 0, _SAMPLE - 1), *client.zrange(index, -_SAMPLE, -1)}
+    with client.pipeline(transaction=False) as pipeline:
+        for event_id in ids:
+            pipeline.hget(f"{parts.settings.namespace}:event:{event_id.decode()}", "event")
+        texts = [text for text in pipeline.execute() if text is not None]
+    lost = 0
+    for text in texts:
+        try:
+            vault.open(text)
+        except KeyLost:
+            lost += 1
+    return lost, sum(not vault.is_current(text) for text in texts), len(texts)

@@ -12,6 +12,7 @@ from typing import Any
 from conftest import LEFOKA_KEY, SMSBOX_KEY
 from flask import Flask
 from redis import Redis
+from test_spool_pages import spooling, wait_until_drained
 from wire import FakeApi
 
 from receiver import InboundMessage, Receiver, conversation, send
@@ -93,8 +94,8 @@ def let_all_happen(app: Flask, run_jobs: Callable[[Flask], int]) -> None:
     sms = Sms(recipients=(NUMBER, OTHER), text="x", key="k", client_reference="r")
     parts.sentbox.keep("smsbox", sms, Sent(message_id="p-1"), poll=True)
     sent = Sent(message_id="s", message_ids={NUMBER: "s"}, refused=(NUMBER,))
-    parts.sends.begin("a-send", "print")
-    parts.sends.end("a-send", "sent", sent)
+    parts.sending.sends.begin("a-send", "print")
+    parts.sending.sends.end("a-send", "sent", sent)
     parts.optouts.add("smsbox", NUMBER, words=f"STOP {WORDS}", source="operator")
     earlier = datetime.now(UTC) - timedelta(hours=1)
     parts.optouts.add("lefoka", NUMBER, words=WORDS, source="operator", at=earlier)
@@ -105,13 +106,11 @@ def let_all_happen(app: Flask, run_jobs: Callable[[Flask], int]) -> None:
 
 def through_the_spool(app: Flask) -> None:
     """Let callbacks wait on disk, and be taken from there: their pages stay, as free ones."""
-    intake = app.extensions["receiver"].intake
-    intake.outage._tripped, intake.outage._is_watched = True, lambda begin: True
-    for number in range(30):
-        write(app, f"{WORDS} {number} in the spool " + "x" * 300, transaction=f"spooled-{number}")
-    intake.outage._tripped = False
-    del intake.outage._is_watched
-    app.extensions["receiver"].spool.drain_by_pages(intake.draining.take_page)
+    with spooling(app):
+        for number in range(30):
+            text = f"{WORDS} {number} in the spool " + "x" * 300
+            write(app, text, transaction=f"spooled-{number}")
+    wait_until_drained(app)
 
 
 def in_redis(redis_url: str) -> Iterator[bytes]:

@@ -61,5 +61,5 @@ def is_current(kept: Mapping[str, Any], vault: Vault) -> bool:
 def suppressed(text: bytes) -> str:
     """Give what is kept of a forgotten number's opt-out: when, and by whose word."""
     entry = json.loads(text)
-    kept = {"at": entry["at"], "words": "", "source": entry.get("source", "message")}
-    return json.dumps({**kept, "forgotten": True})
+    source = entry.get("source", "message")
+    return json.dumps({"at": entry["at"], "words": "", "source": source, "forgotten": True})
