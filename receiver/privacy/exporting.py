@@ -53,7 +53,7 @@ def _told(hit: Hit, number: str) -> dict[str, Any]:
     content = hit.content
     match hit.place:
         case Place.EVENT:
-            return _whole(content)
+            return _whole(content, number)
         case Place.CANDIDATE:
             event: InboundMessage = content.event
             others = len(event.candidates) - 1
@@ -77,7 +77,7 @@ def _told(hit: Hit, number: str) -> dict[str, Any]:
     return {"id": hit.name}
 
 
-def _whole(record: Record) -> dict[str, Any]:
+def _whole(record: Record, number: str) -> dict[str, Any]:
     """Give an event with what came of it; the body as it came, where nobody else is in it."""
     told: dict[str, Any] = {
         **record.event.as_dict(),
@@ -85,8 +85,9 @@ def _whole(record: Record) -> dict[str, Any]:
         "handlers": {name: dict(found) for name, found in record.handlers.items()},
         "replies": {name: dict(found) for name, found in record.replies.items()},
     }
-    raw = record.raw if isinstance(record.event, InboundMessage) else None
-    if raw is not None and not record.event.as_dict().get("candidates"):
+    event, raw = record.event, record.raw
+    alone = isinstance(event, InboundMessage) and set(event.candidates) <= {number}
+    if raw is not None and alone:
         told["raw"] = raw.decode("utf-8", "backslashreplace")
     return told
 

@@ -41,7 +41,7 @@ class Search:
 
     def hits(self, progress: Progress = lambda keys: None) -> Iterator[Hit]:
         """Give what is found, place by place. Raises `RedisError`, and `StorageUnavailable`."""
-        self._names = self._names_of_number()
+        self._names, self._talks = self._names_of_number(), dict[str, Hit]()
         looks: Mapping[str, Callable[[list[str]], Iterator[Hit]]] = {
             "event": self._events,
             "quarantine": self._quarantine,
@@ -57,6 +57,7 @@ class Search:
                 if kind in looks:
                     yield from looks[kind](names)
         yield from self._by_account()
+        yield from self._talks.values()
         yield from self._in_spool()
 
     def record(self, name: str, fields: Mapping[bytes, bytes]) -> Iterator[Hit]:
@@ -138,7 +139,10 @@ class Search:
     def _conversations(self, names: list[str]) -> Iterator[Hit]:
         for name, fields in self._census.hashes("talk", names):
             texts = [fields.get(field.encode(), b"") for field in SEALED]
-            yield from self._texts(Place.CONVERSATION, name, texts, fields)
+            # whose it is shows at the end, when all accounts are known
+            hits = self._texts(Place.CONVERSATION, name, texts, fields)
+            self._talks.update((hit.name, hit) for hit in hits)
+        return iter(())
 
     def _sends(self, names: list[str]) -> Iterator[Hit]:
         for name, fields in self._census.hashes("send", names):
@@ -169,8 +173,9 @@ class Search:
         """Look where an account and the number make the key."""
         client: Any = self.parts.connection.client
         for account in sorted(self._seen):
-            talk = self._census.key("talk", conversation_name(account, self.number))
-            if client.exists(talk):
+            talk = conversation_name(account, self.number)
+            self._talks.pop(talk, None)
+            if client.exists(self._census.key("talk", talk)):
                 shown = self.parts.conversations.show(account, self.number)
                 yield Hit(place=Place.CONVERSATION, name=account, content=shown)
             history = self.parts.optouts.history(account, self.number)
