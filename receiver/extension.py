@@ -65,6 +65,10 @@ class Receiver:
         add_page(self.blueprint, "ready", deployment.health.ready)
         add_page(self.blueprint, "metrics", deployment.metrics.page)
         app.register_blueprint(self.blueprint)
+        if settings.inbox_password or settings.inbox_guard:
+            from .web.inbox import inbox_blueprint  # templates and more, for those who look
+
+            app.register_blueprint(inbox_blueprint(deployment))
         if not settings.inline:  # what runs the jobs there needs the app's context
             open_front(app, webhooks, settings.url_prefix)
         app.cli.add_command(receiver_commands)

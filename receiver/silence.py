@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -38,6 +39,16 @@ _log = logging.getLogger(__name__)
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """When something came last from an account, and the usual gap in seconds, once it is known."""
+
+    account: str
+    last: datetime | None
+    usual: float | None
+    is_silent: bool
 
 
 class Silence:
@@ -79,6 +90,19 @@ class Silence:
             pipeline.expire(key, int(_MEMORY))
             pipeline.execute()
         self._noted[event.account] = at
+
+    def accounts(self) -> list[Heard]:
+        """Say of each account that pushes how it is now, by name. Raises `RedisError`."""
+        now = self._clock().timestamp()
+        names = sorted(provider.account.name for provider in self._pushing())
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.zrange(self._key(name), 0, -1, withscores=True)
+            answers = pipeline.execute()
+        return [
+            _heard(name, [score for _, score in scores], now)
+            for name, scores in zip(names, answers, strict=True)
+        ]
 
     def check_when_due(self) -> int:
         """Check, unless somebody did in the last minutes; gives how many alarms were raised.
@@ -133,6 +157,16 @@ class Silence:
 
     def _key(self, account: str) -> str:
         return f"{self._namespace}:heard:{account}"
+
+
+def _heard(account: str, times: Sequence[float], now: float) -> Heard:
+    known = len(times) >= _LEAST_CALLBACKS
+    return Heard(
+        account=account,
+        last=datetime.fromtimestamp(times[-1], UTC) if times else None,
+        usual=max(usual_gap(times), float(_SLOT)) if known else None,
+        is_silent=is_silent(times, now),
+    )
 
 
 def usual_gap(times: Sequence[float]) -> float:

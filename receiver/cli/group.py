@@ -36,6 +36,7 @@ _PLACES = {
     "Set up": {
         "url": "cli.running:url",
         "keys": "cli.keys:keys",
+        "password": "cli.password:password",
         "completion": "cli.completion:completion",
     },
     "Develop": {

@@ -129,6 +129,10 @@ class OptOuts:
         found = self._entries(self._outs(account), numbers)
         return {number: self._optout(account, number, text) for number, text in found.items()}
 
+    def count(self, account: str) -> int:
+        """Give how many are opted out of an account."""
+        return int(self._client.hlen(self._outs(account)))
+
     def records(self, account: str) -> Iterator[OptOut]:
         """Give every opt-out of an account, in no order, by pages; each number once."""
         seen: set[bytes] = set()

@@ -58,15 +58,15 @@ class Quarantine:
     def __init__(self, connection: Connection, namespace: str, vault: Vault = PLAIN) -> None:
         self._connection = connection
         self._vault = vault
-        self._index = f"{namespace}:quarantine"
+        self.index = f"{namespace}:quarantine"
 
     def __len__(self) -> int:
-        return int(self._client.zcard(self._index))
+        return int(self._client.zcard(self.index))
 
     def __iter__(self) -> Iterator[Quarantined]:
         """Give all of them, the newest first, but for what no key of ours opens."""
         start = 0
-        while page := self._client.zrevrange(self._index, start, start + _PAGE - 1):
+        while page := self._client.zrevrange(self.index, start, start + _PAGE - 1):
             start += len(page)
             ids = [body_id.decode("ascii") for body_id in page]
             pipeline = self._client.pipeline(transaction=False)
@@ -80,16 +80,21 @@ class Quarantine:
                 except KeyLost:
                     _log.error("event=key_lost quarantined=%s help='see check'", body_id)
 
+    def load(self, body_id: str) -> Quarantined | None:
+        """Give one body, or ``None`` where there is none of that id. Raises `KeyLost`."""
+        data = self._client.hgetall(self._key(body_id))
+        return _quarantined(body_id, data, self._vault) if b"raw" in data else None
+
     def drop(self, body_id: str) -> None:
         """Forget a body."""
         # no transaction: a Redis that is full takes none, and this makes room
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.delete(self._key(body_id))
-            pipeline.zrem(self._index, body_id)
+            pipeline.zrem(self.index, body_id)
             pipeline.execute()
 
     def _key(self, body_id: str) -> str:
-        return f"{self._index}:{body_id}"
+        return f"{self.index}:{body_id}"
 
     @property
     def _client(self) -> Any:

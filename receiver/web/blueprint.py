@@ -29,7 +29,7 @@ def webhook_blueprint(webhooks: Webhooks, url_prefix: str) -> Blueprint:
 
     @blueprint.url_value_preprocessor  # these run before all before_request hooks of the app
     def before_the_apps_own_hooks(endpoint: str | None, values: dict[str, Any] | None) -> None:
-        _exempt_from_csrf(blueprint)
+        exempt_from_csrf(blueprint)
         account = str((values or {}).get("account"))
         g.receiver_body = _read_body(request_ctx.request, webhooks, account)
 
@@ -83,8 +83,8 @@ def _by_and_by(request: Request, max_body: int) -> tuple[bytes, int]:
     return body, 413 if len(body) > max_body else 0
 
 
-def _exempt_from_csrf(blueprint: Blueprint) -> None:
-    """Tell Flask-WTF, if the app uses it, that a provider has no form token: it has a key."""
+def exempt_from_csrf(blueprint: Blueprint) -> None:
+    """Tell Flask-WTF, if the app uses it, that a blueprint proves its callers in its own way."""
     csrf = current_app.extensions.get("csrf")
     exempt: Callable[[Blueprint], object] | None = getattr(csrf, "exempt", None)
     if exempt is not None:

@@ -1,0 +1,201 @@
+"""The inbox as Flask's routes: a blueprint of one app, mounted where somebody may look at all.
+
+It knows who may come in, what each answer carries, and what is said where something is wrong. What
+the pages show is decided in `inbox_events` and `inbox_pages`, what they do in `inbox_batches`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Blueprint, Response, g, redirect, request
+from redis.exceptions import RedisError
+from werkzeug.exceptions import Forbidden, HTTPException, NotFound, TooManyRequests
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..errors import without_values
+from .blueprint import exempt_from_csrf
+from .inbox_batches import Batches
+from .inbox_desk import ENDPOINT, Desk, Parts, url
+from .inbox_events import EventPages
+from .inbox_pages import Pages, spool_of
+from .inbox_session import SESSION_SECONDS
+
+COOKIE = "receiver_inbox"
+
+_MOST_BODY = 65_536  # bytes of a form
+_STATIC = f"{ENDPOINT}.static"
+_LOGIN = (f"{ENDPOINT}.login", f"{ENDPOINT}.log_in")
+_POLL = f"{ENDPOINT}.live"
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_KEPT = "public, max-age=31536000, immutable"  # the URL of a file changes with what is in it
+
+_log = logging.getLogger(__name__)
+
+
+def inbox_blueprint(parts: Parts) -> Blueprint:
+    """Make the blueprint of one app."""
+    desk = Desk(parts)
+    door = _Door(desk)
+    blueprint = Blueprint(
+        ENDPOINT, __name__, url_prefix=parts.settings.inbox_url, static_folder="static"
+    )
+
+    @blueprint.url_value_preprocessor  # before all before_request hooks of the app
+    def before_the_apps_own_hooks(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        exempt_from_csrf(blueprint)
+        request.max_content_length = _MOST_BODY
+
+    blueprint.before_request(door.open)
+    blueprint.after_request(door.close)
+    blueprint.register_error_handler(RedisError, door.away)
+    blueprint.register_error_handler(HTTPException, door.turned_away)
+    blueprint.register_error_handler(Exception, door.failed)
+    events, pages = EventPages(desk), Pages(desk)
+    batches = Batches(desk, events)
+    for rule, view, method in (
+        ("/", events.events, "GET"),
+        ("/find", events.find, "POST"),
+        ("/new", events.live, "GET"),
+        ("/events/<event_id>", events.event, "GET"),
+        ("/events/<event_id>/conversation", events.conversation, "GET"),
+        ("/failed", pages.failed, "GET"),
+        ("/quarantine", pages.quarantine, "GET"),
+        ("/quarantine/<body_id>", pages.body, "GET"),
+        ("/system", pages.system, "GET"),
+        ("/confirm", batches.confirm, "POST"),
+        ("/run", batches.run, "POST"),
+        ("/login", door.login, "GET"),
+        ("/login", door.log_in, "POST"),
+        ("/logout", door.log_out, "POST"),
+        ("/<path:rest>", door.nothing, "GET"),
+    ):
+        name = view.__name__
+        blueprint.add_url_rule(rule, name, view, methods=[method], strict_slashes=False)
+    return blueprint
+
+
+class _Door:
+    """Who comes in, what every answer carries, and what is said where something is wrong."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._access = desk.access
+
+    def open(self) -> AnyResponse | None:
+        """Let in or turn away, before each request."""
+        if request.endpoint == _STATIC:
+            return None
+        answer = self._access.ask_guard()
+        if answer is not None:
+            return answer
+        session = self._access.session(request.cookies.get(COOKIE))
+        if session is None and request.endpoint not in _LOGIN:
+            return self._to_login()
+        if session is not None:
+            g.receiver_inbox_session = session
+            if request.method == "POST" and request.endpoint not in _LOGIN:
+                self._access.check_form(session)
+        return None
+
+    def close(self, answer: Response) -> Response:
+        """Say with each answer what a browser may do with it, and renew the cookie."""
+        answer.headers.update(_HEADERS)
+        answer.headers["Cache-Control"] = _KEPT if request.endpoint == _STATIC else "no-store"
+        session = g.get("receiver_inbox_session")
+        if session is not None and session.cookie is not None and request.endpoint != _POLL:
+            self._keep(answer, session.cookie)
+        return answer
+
+    def login(self) -> AnyResponse:
+        """Ask for the password."""
+        if not self._access.asks_for_a_password:
+            return redirect(url("events"), 303)
+        return self._desk.page("login.html", next=_next(request.args.get("next")), problem="")
+
+    def log_in(self) -> AnyResponse:
+        """Begin a session for who knows the password."""
+        self._access.check_origin()
+        wanted = _next(request.form.get("next"))
+        problem, status = "This is not the password.", 401
+        try:
+            session = self._access.log_in(request.form.get("password", ""))
+        except TooManyRequests:
+            session, status = None, 429
+            problem = "Too many tries. Wait five minutes, then try again."
+        if session is None:
+            return self._desk.page("login.html", status, next=wanted, problem=problem)
+        g.receiver_inbox_session = session
+        return redirect(wanted or url("events"), 303)
+
+    def log_out(self) -> AnyResponse:
+        """End the session in this browser."""
+        g.pop("receiver_inbox_session", None)
+        answer = redirect(url("login" if self._access.asks_for_a_password else "events"), 303)
+        answer.delete_cookie(COOKIE, path=self._path)
+        return answer
+
+    def nothing(self, rest: str) -> AnyResponse:
+        """Say that there is no such page."""
+        raise NotFound
+
+    def turned_away(self, error: HTTPException) -> AnyResponse:
+        """Say what HTTP has to say in a page of ours."""
+        status = error.code or 500
+        answer = self._desk.page("problem.html", status, code=status, spool=None)
+        if isinstance(error, Forbidden) and request.headers.get("HX-Request"):
+            answer.headers["HX-Refresh"] = "true"  # the page that polls is told as well
+        return answer
+
+    def away(self, error: RedisError) -> AnyResponse:
+        """Say that Redis is away, and what becomes of callbacks meanwhile."""
+        _log.warning("event=inbox_without_redis error=%s", type(error).__name__)
+        answer = self._desk.page("problem.html", 503, code=503, spool=spool_of(self._desk))
+        answer.headers["Retry-After"] = "5"
+        return answer
+
+    def failed(self, error: Exception) -> AnyResponse:
+        """Say that something of ours failed, without what the error says: it may quote a text."""
+        _log.error("event=inbox_failed page=%s", request.endpoint, exc_info=without_values(error))
+        return self._desk.page("problem.html", 500, code=500, spool=None)
+
+    def _to_login(self) -> AnyResponse:
+        here = request.full_path.rstrip("?") if request.method == "GET" else ""
+        there = url("login", **({"next": here} if here and request.endpoint != _POLL else {}))
+        if request.headers.get("HX-Request"):
+            return Response(status=204, headers={"HX-Redirect": there})
+        return redirect(there, 303)
+
+    @property
+    def _path(self) -> str:
+        return request.script_root + self._desk.parts.settings.inbox_url
+
+    def _keep(self, answer: Response, cookie: str) -> None:
+        answer.set_cookie(
+            COOKIE,
+            cookie,
+            max_age=SESSION_SECONDS,
+            path=self._path,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+
+
+def _next(wanted: str | None) -> str:
+    """Give a page of ours to go to after the login, or nothing."""
+    home = url("events")
+    path = (wanted or "").removeprefix(request.script_root)
+    is_ours = f"{request.script_root}{path}".startswith(home) and "\\" not in path
+    return f"{request.script_root}{path}" if is_ours else ""

@@ -1,0 +1,128 @@
+"""Who may see the inbox: the app's own guard, a password, or both; and which forms are ours.
+
+The guard decides first. What it says no to, and what it fails at, ends here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import request
+from werkzeug.exceptions import Forbidden, ServiceUnavailable, TooManyRequests
+from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Response
+
+from ..errors import without_values
+from ..settings import Settings
+from ..store.connection import Connection
+from .inbox_failures import SECONDS, Failures
+from .inbox_session import Session, Sessions
+from .quiet import Quiet
+
+_GUARD_ONLY = "guard"  # what sessions are bound to, without a password
+_PATIENCE = 3.0  # seconds: one password is checked at a time, which takes its share of a core
+
+_log = logging.getLogger(__name__)
+
+
+class Access:
+    """Let in, and turn away, for one app; everything is about the request that runs."""
+
+    def __init__(self, settings: Settings, connection: Connection) -> None:
+        self._guard = settings.inbox_guard
+        self._password = settings.inbox_password
+        self.sessions = Sessions(settings.secret_keys, self._password or _GUARD_ONLY)
+        self._failures = Failures(connection, settings.namespace)
+        self._checking = threading.Lock()
+        self._refused = Quiet(_log, "inbox_login_refused")
+        self._blocked = Quiet(_log, "inbox_login_blocked")
+        self._resolved: Callable[[], Any] | None = None
+
+    @property
+    def asks_for_a_password(self) -> bool:
+        """Tell whether there is a way in by password."""
+        return self._password is not None
+
+    def ask_guard(self) -> Response | None:
+        """Ask the app's guard; gives its own answer where it has one, raises `Forbidden` for no."""
+        if self._guard is None:
+            return None
+        try:
+            said = self._guard_function()()
+        except Exception as error:  # noqa: BLE001 - a guard raises anything, and nobody comes in
+            _log.error("event=inbox_guard_failed", exc_info=without_values(error))
+            raise Forbidden from None
+        if isinstance(said, Response):
+            return said
+        if not said:
+            raise Forbidden
+        return None
+
+    def session(self, cookie: str | None) -> Session | None:
+        """Give the session of who comes in; whom a guard alone lets in gets one without asking."""
+        found = self.sessions.find(cookie)
+        if found is None and not self.asks_for_a_password:
+            return self.sessions.begin()
+        return found
+
+    def log_in(self, password: str) -> Session | None:
+        """Begin a session for the right password, else give ``None``.
+
+        Raises `TooManyRequests` after too many tries, `ServiceUnavailable` where too many come at
+        once.
+        """
+        address = request.remote_addr
+        if self._password is None or not self._failures.may_try(address):
+            self._blocked.warning("-", "address=%s", address)
+            raise TooManyRequests(retry_after=SECONDS)
+        if not self._checking.acquire(timeout=_PATIENCE):
+            raise ServiceUnavailable(retry_after=5)
+        try:
+            is_right = check_password_hash(self._password, password)
+        finally:
+            self._checking.release()
+        if not is_right:
+            self._refused.warning("-", "address=%s", address)
+            return None
+        self._failures.forgive(address)
+        _log.info("event=inbox_login address=%s", address)
+        return self.sessions.begin()
+
+    def check_form(self, session: Session) -> None:
+        """Raise `Forbidden` unless the form that was sent is one of ours, of this session."""
+        self.check_origin()
+        if not self.sessions.holds(session, request.form.get("token")):
+            raise Forbidden
+
+    def check_origin(self) -> None:
+        """Raise `Forbidden` where the browser says that another site's page sent this.
+
+        Without https a browser may say nothing: then the form's token decides alone.
+        """
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin", "null")
+        if site is not None:
+            is_ours = site == "same-origin"
+        else:  # our pages send no referrer, and some browsers no origin then
+            is_ours = origin == "null" or _is_of(origin, request.host)
+        if not is_ours:
+            raise Forbidden
+
+    def _guard_function(self) -> Callable[[], Any]:
+        if self._resolved is None:
+            guard = self._guard
+            self._resolved = resolve_name(guard) if isinstance(guard, str) else guard
+        return self._resolved  # type: ignore[return-value] # a guard is there, or nobody asks
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Tell whether an origin is of a host; a proxy may leave out the port, and take off TLS."""
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return False
+    return host in (found.netloc, found.hostname)

@@ -1,0 +1,382 @@
+"""Who gets into the inbox, and what every answer of it carries."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, redirect, request
+from flask_wtf.csrf import CSRFProtect
+from inboxes import HASH, HOME, PASSWORD, SENDER, MakeApp, log_in, send, submit, token, with_inbox
+from redis import Redis
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from receiver import Receiver
+from receiver.cli import receiver_commands
+from receiver.web import inbox_failures
+from receiver.web.inbox import COOKIE
+
+PAGES = ["", "failed", "quarantine", "system", "new", "events/" + "0" * 32, "nothing/at/all"]
+
+
+def test_without_a_password_or_a_guard_there_is_no_inbox(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    for path in ("/webhooks/inbox", HOME, f"{HOME}login"):
+        answer, unknown = client.get(path), client.get("/webhooks/nobody")
+        assert (answer.status_code, answer.data) == (404, unknown.data)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_is_asked_for_the_password(make_app: MakeApp, page: str) -> None:
+    answer = with_inbox(make_app).test_client().get(HOME + page)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith(f"{HOME}login")
+    assert COOKIE not in answer.headers.get("Set-Cookie", "")
+
+
+@pytest.mark.parametrize("action", ["confirm", "run", "find", "logout"])
+def test_a_stranger_does_nothing(make_app: MakeApp, action: str) -> None:
+    answer = with_inbox(make_app).test_client().post(HOME + action, data={"what": "failed"})
+    assert answer.status_code == 303
+
+
+def test_a_poll_of_a_session_that_ended_leads_to_the_login(make_app: MakeApp) -> None:
+    answer = with_inbox(make_app).test_client().get(f"{HOME}new", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (204, f"{HOME}login")
+
+
+def test_the_password_opens_and_leads_to_where_one_wanted_to_go(make_app: MakeApp) -> None:
+    client = with_inbox(make_app).test_client()
+    wanted = client.get(f"{HOME}failed?handler=app.closed").headers["Location"]
+    page = client.get(wanted)
+    inside = re.search(r'name="next" value="([^"]+)"', page.text)
+    assert inside is not None
+    answer = client.post(f"{HOME}login", data={"password": PASSWORD, "next": inside[1]})
+    assert answer.headers["Location"] == f"{HOME}failed?handler=app.closed"
+    assert client.get(HOME).status_code == 200
+
+
+@pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/webhooks/inbox\\@x"])
+def test_the_login_leads_to_no_other_site(make_app: MakeApp, to: str) -> None:
+    client = with_inbox(make_app).test_client()
+    answer = client.post(f"{HOME}login", data={"password": PASSWORD, "next": to})
+    assert answer.headers["Location"] == HOME
+
+
+def test_a_wrong_password_opens_nothing(make_app: MakeApp) -> None:
+    client = with_inbox(make_app).test_client()
+    answer = client.post(f"{HOME}login", data={"password": "open sesame"})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (401, False)
+    assert "This is not the password." in answer.text
+
+
+@pytest.mark.parametrize("https", [True, False], ids=["https", "http"])
+def test_the_cookie_is_for_the_inbox_alone(make_app: MakeApp, https: bool) -> None:
+    client = with_inbox(make_app).test_client()
+    base = "https://localhost" if https else "http://localhost"
+    answer = client.post(f"{HOME}login", data={"password": PASSWORD}, base_url=base)
+    flags = {flag.strip() for flag in answer.headers["Set-Cookie"].split(";")[1:]}
+    assert {"HttpOnly", "SameSite=Strict", "Path=/webhooks/inbox", "Max-Age=43200"} <= flags
+    assert ("Secure" in flags) is https
+
+
+def test_another_password_ends_all_sessions(make_app: MakeApp) -> None:
+    client = log_in(with_inbox(make_app))
+    cookie = client.get_cookie(COOKIE, path="/webhooks/inbox")
+    assert cookie is not None
+    other = with_inbox(make_app, INBOX_PASSWORD=generate_password_hash("x", "pbkdf2:sha256:1"))
+    for app, status in ((with_inbox(make_app), 200), (other, 303)):
+        headers = {"Cookie": f"{COOKIE}={cookie.value}"}
+        assert app.test_client().get(HOME, headers=headers).status_code == status
+
+
+def test_sessions_outlive_a_rotation_of_the_secret_keys(make_app: MakeApp) -> None:
+    client = log_in(with_inbox(make_app, SECRET_KEYS=["old-key"]))
+    cookie = client.get_cookie(COOKIE, path="/webhooks/inbox")
+    assert cookie is not None
+    headers = {"Cookie": f"{COOKIE}={cookie.value}"}
+    for keys, status in ((["new-key", "old-key"], 200), (["new-key"], 303)):
+        app = with_inbox(make_app, SECRET_KEYS=keys)
+        assert app.test_client().get(HOME, headers=headers).status_code == status
+
+
+def test_a_session_is_renewed_while_somebody_looks_and_then_ends(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = log_in(with_inbox(make_app)), __import__("time").time()
+    later = [now]
+    monkeypatch.setattr("time.time", lambda: later[0])
+    later[0] = now + 11 * 3600
+    assert client.get(f"{HOME}new").headers.get("Set-Cookie") is None  # a tab is nobody
+    assert COOKIE in client.get(HOME).headers["Set-Cookie"]
+    later[0] = now + 22 * 3600
+    assert client.get(HOME).status_code == 200
+    later[0] = now + 35 * 3600
+    assert client.get(HOME).status_code == 303
+
+
+def test_logging_out_ends_the_session_in_this_browser(make_app: MakeApp) -> None:
+    client = log_in(with_inbox(make_app))
+    assert submit(client, "logout").headers["Location"] == f"{HOME}login"
+    assert client.get(HOME).status_code == 303
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["redis", "no redis"])
+def test_passwords_are_tried_few_times_from_one_address(
+    make_app: MakeApp, redis: Redis, away: bool
+) -> None:
+    more = {"REDIS_URL": "redis://127.0.0.1:1/0"} if away else {}
+    apps = [with_inbox(make_app, **more)] * 2 if away else [with_inbox(make_app) for _ in range(2)]
+    clients = [app.test_client() for app in apps]  # two processes count together
+    for number in range(inbox_failures.MOST_OF_ONE):
+        tried = clients[number % 2].post(f"{HOME}login", data={"password": "no"})
+        assert tried.status_code == 401
+    answer = clients[0].post(f"{HOME}login", data={"password": PASSWORD})
+    assert (answer.status_code, "Too many tries" in answer.text) == (429, True)
+    other = {"REMOTE_ADDR": "192.0.2.9"}
+    again = clients[1].post(f"{HOME}login", data={"password": PASSWORD}, environ_base=other)
+    assert again.status_code == 303
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["redis", "no redis"])
+def test_passwords_are_not_tried_without_end_from_everywhere(make_app: MakeApp, away: bool) -> None:
+    more = {"REDIS_URL": "redis://127.0.0.1:1/0"} if away else {}
+    client = with_inbox(make_app, **more).test_client()
+    statuses = [
+        client.post(
+            f"{HOME}login",
+            data={"password": "no"},
+            environ_base={"REMOTE_ADDR": f"2001:db8:{number:x}::1"},
+        ).status_code
+        for number in range(inbox_failures.MOST_OF_ALL + 1)
+    ]
+    assert statuses == [401] * inbox_failures.MOST_OF_ALL + [429]
+
+
+def test_all_addresses_of_a_network_are_one_caller(make_app: MakeApp) -> None:
+    client = with_inbox(make_app).test_client()
+    for number in range(inbox_failures.MOST_OF_ONE + 1):
+        address = {"REMOTE_ADDR": f"2001:db8::{number:x}"}
+        answer = client.post(f"{HOME}login", data={"password": "no"}, environ_base=address)
+    assert answer.status_code == 429
+
+
+def test_the_right_password_clears_the_count(make_app: MakeApp) -> None:
+    client = with_inbox(make_app).test_client()
+    for _ in range(3):
+        for _ in range(inbox_failures.MOST_OF_ONE - 1):
+            assert client.post(f"{HOME}login", data={"password": "no"}).status_code == 401
+        assert client.post(f"{HOME}login", data={"password": PASSWORD}).status_code == 303
+
+
+FORMS = {
+    "no token": ({}, {}),
+    "another's token": ({"token": "another"}, {}),
+    "from another site": (None, {"Sec-Fetch-Site": "cross-site"}),
+    "from a neighbour": (None, {"Sec-Fetch-Site": "same-site"}),
+    "of another origin": (None, {"Origin": "https://evil.example"}),
+}
+
+
+@pytest.mark.parametrize(("data", "headers"), FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("action", ["confirm", "run", "find", "logout"])
+def test_a_form_that_is_not_ours_does_nothing(
+    make_app: MakeApp, action: str, data: dict[str, str] | None, headers: dict[str, str]
+) -> None:
+    client = log_in(with_inbox(make_app))
+    values = {"token": token(client)} if data is None else data
+    values |= {"what": "failed", "action": "drop"}
+    answer = client.post(HOME + action, data=values, headers=headers)
+    assert answer.status_code == 403
+    assert client.get(HOME).status_code == 200  # still logged in
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+        {"Origin": "null"},
+        {"Origin": "https://localhost"},
+        {},
+    ],
+    ids=["a browser", "a browser without https", "behind a proxy that takes TLS off", "silent"],
+)
+def test_our_own_forms_are_taken_from_every_browser(
+    make_app: MakeApp, headers: dict[str, str]
+) -> None:
+    client = log_in(with_inbox(make_app))
+    data = {"token": token(client)}
+    assert client.post(f"{HOME}find", data=data, headers=headers).status_code == 303
+
+
+def test_the_token_of_one_session_is_none_of_another(make_app: MakeApp) -> None:
+    app = with_inbox(make_app)
+    mine, theirs = log_in(app), log_in(app)
+    answer = mine.post(f"{HOME}find", data={"token": token(theirs)})
+    assert answer.status_code == 403
+
+
+def test_an_apps_own_csrf_protection_leaves_our_forms_to_us(make_app: MakeApp) -> None:
+    app = with_inbox(make_app)
+    CSRFProtect(app)
+    assert submit(log_in(app), "find", kind="report").status_code == 303
+
+
+@pytest.mark.parametrize("page", [*PAGES, "login", "static/inbox.css"])
+def test_every_answer_says_what_a_browser_may_do_with_it(make_app: MakeApp, page: str) -> None:
+    headers = log_in(with_inbox(make_app)).get(HOME + page).headers
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert ("immutable" in headers["Cache-Control"]) is page.startswith("static")
+    assert ("no-store" in headers["Cache-Control"]) is not page.startswith("static")
+
+
+def test_the_templates_hold_no_script_and_no_style_of_their_own() -> None:
+    folder = Path(inbox_failures.__file__).parent / "templates"
+    for template in folder.glob("*.html"):
+        text = template.read_text("utf-8")
+        assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:|\|\s*safe|hx-on", text) == []
+        assert len(re.findall("<script", text)) == len(
+            re.findall(r"<script src=\"{{ static\(", text)
+        )
+
+
+GUARDS: dict[str, tuple[Callable[[], Any], int]] = {
+    "yes": (lambda: True, 200),
+    "no": (lambda: False, 403),
+    "nothing": (lambda: None, 403),
+    "to the app's own login": (lambda: redirect("/login"), 302),
+    "an answer of its own": (lambda: Response("pay first", 402), 402),
+    "it fails": (lambda: 1 / 0, 403),  # type: ignore[dict-item, return-value]
+}
+
+
+@pytest.mark.parametrize(("guard", "status"), GUARDS.values(), ids=GUARDS)
+@pytest.mark.parametrize("page", ["", "failed", "system", "login"])
+def test_the_apps_own_guard_decides(
+    make_app: MakeApp, guard: Callable[[], Any], status: int, page: str
+) -> None:
+    answer = make_app(INBOX_GUARD=guard).test_client().get(HOME + page)
+    assert answer.status_code == (303 if (page, status) == ("login", 200) else status)
+
+
+def test_a_guard_that_fails_is_named_in_the_log_without_what_it_says(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    def guard() -> bool:
+        raise LookupError(f"nobody has {SENDER}")
+
+    assert make_app(INBOX_GUARD=guard).test_client().get(HOME).status_code == 403
+    assert "event=inbox_guard_failed" in caplog.text
+    assert "LookupError" in caplog.text
+
+
+def test_a_guard_may_be_named_and_looks_at_the_request(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "doors.py").write_text(
+        "from flask import request\n\ndef staff():\n    return request.headers.get('X-Staff')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    client = make_app(INBOX_GUARD="doors:staff").test_client()
+    assert client.get(HOME, headers={"X-Staff": "me"}).status_code == 200
+    assert client.get(HOME).status_code == 403
+    wrong = make_app(INBOX_GUARD="doors:nobody").test_client()
+    assert wrong.get(HOME).status_code == 403
+
+
+def test_behind_a_guard_forms_are_bound_to_a_session_of_ours(make_app: MakeApp) -> None:
+    client = make_app(INBOX_GUARD=lambda: True).test_client()
+    assert submit(client, "find", kind="report").status_code == 303
+    assert client.post(f"{HOME}find", data={"kind": "report"}).status_code == 403
+    assert "Log out" not in client.get(HOME).text
+
+
+def test_of_both_the_guard_decides_first(make_app: MakeApp) -> None:
+    app = with_inbox(make_app, INBOX_GUARD=lambda: "X-Staff" in request.headers)
+    client = app.test_client()
+    assert client.post(f"{HOME}login", data={"password": PASSWORD}).status_code == 403
+    staff = {"X-Staff": "me"}
+    assert client.get(HOME, headers=staff).status_code == 303  # and then the password
+    client.post(f"{HOME}login", data={"password": PASSWORD}, headers=staff)
+    assert client.get(HOME, headers=staff).status_code == 200
+    assert client.get(HOME).status_code == 403
+
+
+def test_two_apps_of_a_process_have_each_their_own_inbox(
+    make_app: MakeApp, redis_url: str, run_jobs: Any
+) -> None:
+    north = with_inbox(make_app, NAMESPACE="north")
+    other = generate_password_hash("another one", "pbkdf2:sha256:1")
+    south = with_inbox(make_app, NAMESPACE="south", INBOX_PASSWORD=other, INBOX_URL="/staff/sms")
+    send(north, "from the north")
+    client = log_in(north)
+    assert "from the north" in client.get(HOME).text
+    assert south.test_client().get(HOME).status_code == 404
+    inside = south.test_client()
+    assert inside.post("/staff/sms/login", data={"password": PASSWORD}).status_code == 401
+    assert inside.post("/staff/sms/login", data={"password": "another one"}).status_code == 303
+    page = inside.get("/staff/sms/").text
+    assert "No events yet" in page
+    assert "/webhooks/inbox" not in page
+
+
+def test_it_works_below_a_prefix_of_the_server(make_app: MakeApp) -> None:
+    client = with_inbox(make_app).test_client()
+    base = "http://localhost/shop"
+    to = client.get(HOME, base_url=base).headers["Location"]
+    assert to == f"/shop{HOME}login?next={HOME}"
+    answer = client.post(f"{HOME}login", data={"password": PASSWORD, "next": HOME}, base_url=base)
+    assert answer.headers["Location"] == f"/shop{HOME}"
+    assert "Path=/shop/webhooks/inbox" in answer.headers["Set-Cookie"]
+
+
+def test_an_app_with_an_inbox_keeps_the_short_way_to_its_webhooks(make_app: MakeApp) -> None:
+    from receiver.web.front import Front, has_a_say
+
+    app = with_inbox(make_app)
+    assert isinstance(app.wsgi_app, Front)
+    log_in(app)
+    assert not has_a_say(app)
+
+
+def test_an_app_without_an_inbox_loads_nothing_of_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from flask import Flask; from receiver import Receiver\n"
+        f"app = Flask('shop', instance_path={str(tmp_path)!r}); app.secret_key = 'a-secret'\n"
+        "app.config['RECEIVER_ACCOUNTS'] = {'smsbox': {'api_key': 'k'}}; Receiver(app)\n"
+        "print(*[name for name in sys.modules if 'inbox' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_password_command_makes_a_hash_that_opens(make_app: MakeApp) -> None:
+    runner = make_app().test_cli_runner()
+    typed = f"{PASSWORD}\n{PASSWORD}\n"
+    made = runner.invoke(receiver_commands, ["password"], input=typed).stdout.strip()
+    assert check_password_hash(made, PASSWORD)
+    log_in(with_inbox(make_app, INBOX_PASSWORD=made))
+
+
+@pytest.mark.parametrize("typed", ["short\nshort\n", f"{PASSWORD}\nanother\n"])
+def test_the_password_command_takes_no_short_or_mistyped_one(make_app: MakeApp, typed: str) -> None:
+    done = make_app().test_cli_runner().invoke(receiver_commands, ["password"], input=typed)
+    assert done.exit_code == 1
+    assert done.stdout.strip() == ""
+
+
+def test_the_hash_of_these_tests_is_one(make_app: Callable[..., Flask]) -> None:
+    assert check_password_hash(HASH, PASSWORD)
+    assert Receiver is not None
