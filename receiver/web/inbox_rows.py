@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -127,8 +127,8 @@ def conversation(records: Sequence[Record], number: str) -> list[Bubble]:
 
 def _inbound(record: Record, event: InboundMessage) -> Bubble:
     several = f"one of {len(event.candidates)} numbers wrote this" if event.sender is None else ""
-    chip_ = OUTCOMES[outcome_of(record)]
-    state = None if chip_.word == "done" else chip_
+    handled = OUTCOMES[outcome_of(replace(record, replies={}))]  # each reply says of itself
+    state = None if handled.word == "done" else handled
     return Bubble(
         side="in", at=event.received_at, event=event.id, text=event.text, by=several, state=state
     )
