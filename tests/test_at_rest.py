@@ -202,7 +202,9 @@ class TestAKeyThatIsLost:
         with spooling(app):
             planting.write(app, WORDS)
             ((_, parcel),) = app.extensions["receiver"].spool.parcels()
-            assert shop(NEW).extensions["receiver"].intake.take_page([parcel, parcel]) == [False]
+            assert shop(NEW).extensions["receiver"].intake.draining.take_page([parcel, parcel]) == [
+                False
+            ]
             assert "error=KeyLost" in caplog.text
         wait_until_drained(app)
 
