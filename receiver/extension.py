@@ -19,7 +19,7 @@ from .events import Status
 from .routing import A, M, Options, R, Router, W
 from .web.blueprint import webhook_blueprint
 from .web.front import open_front
-from .web.openapi import mount_openapi
+from .web.openapi import OpenApi
 from .web.pages import add_page
 
 EXTENSION = "receiver"
@@ -60,10 +60,10 @@ class Receiver:
             )
         webhooks = deployment.webhooks
         self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
-        mount_openapi(self.blueprint, settings.url_prefix)
         add_page(self.blueprint, "live", deployment.health.live)
         add_page(self.blueprint, "ready", deployment.health.ready)
         add_page(self.blueprint, "metrics", deployment.metrics.page)
+        add_page(self.blueprint, "openapi.json", OpenApi(settings.url_prefix).page)
         app.register_blueprint(self.blueprint)
         if settings.inbox_password or settings.inbox_guard:
             from .web.inbox import inbox_blueprint  # templates and more, for those who look

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,11 +186,14 @@ def test_the_document_tells_nobody_who_is_configured(make_app: MakeApp) -> None:
     both, one = document_of(make_app()), document_of(make_app(ACCOUNTS=private))
     assert both == one
     assert "northern-shop" not in json.dumps(one)
-    assert list(one["paths"]) == [
-        "/webhooks/{account}",
-        "/webhooks/{account}/{token}",
-        "/webhooks/openapi.json",
-    ]
+    pages = ("{account}", "{account}/{token}", "live", "ready", "metrics", "openapi.json")
+    assert list(one["paths"]) == [f"/webhooks/{page}" for page in pages]
+
+
+def test_it_names_every_page_that_is_there(make_app: MakeApp) -> None:
+    app = make_app()
+    paths = {re.sub(r"<(\w+)>", r"{\1}", str(rule)) for rule in app.url_map.iter_rules()}
+    assert {path for path in paths if path.startswith("/webhooks/")} == {*document_of(app)["paths"]}
 
 
 def test_it_names_every_place_of_a_key(make_app: MakeApp) -> None:

@@ -11,28 +11,17 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response
-from flask.globals import request_ctx
-
 from ..accounts import KEY_PLACES
 from ..plugins import provider_classes
 from ..providers.base import Provider
 from ..providers.payload import Text
+from .openapi_pages import PAGES, PROBLEM, PROBLEM_AT
 from .webhook import Answer, Environ
 
 if TYPE_CHECKING:
     from apispec import APISpec
     from marshmallow import Schema
     from marshmallow.fields import Field
-
-NAME = "openapi.json"
-
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-_NOT_READ = Answer(
-    405,
-    b'{"error": "This page is read.", "help": "Use GET."}',
-    headers=(("Allow", "GET, HEAD"),),
-)
 
 _VERSION = "3.1.0"
 _JSON, _PLAIN = "application/json", "text/plain"
@@ -68,13 +57,6 @@ _TOKEN = {
     "description": "The last part of the account's signed URL, which proves who the caller is.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,512}$"},
 }
-_PROBLEM = {
-    "type": "object",
-    "description": "What is wrong, and what to do.",
-    "required": ["error", "help"],
-    "properties": {"error": {"type": "string"}, "help": {"type": "string"}},
-}
-_PROBLEMS = {"$ref": "#/components/schemas/problem"}
 _WAIT = {"description": "Seconds until it may be sent again.", "schema": {"type": "integer"}}
 _TEXT = {"schema": {"type": "string"}}
 _REFUSALS: Mapping[int, tuple[str, Mapping[str, Any]]] = {
@@ -103,31 +85,15 @@ class OpenApi:
         return json.dumps(document).encode("ascii")
 
 
-def mount_openapi(blueprint: Blueprint, prefix: str) -> None:
-    """Have the blueprint of the webhooks serve the document, by GET and HEAD."""
-    document = OpenApi(prefix)
-
-    def view() -> Response:
-        environ = request_ctx.request.environ
-        answer = document.page(environ)
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            answer = _NOT_READ
-        headers = dict(answer.headers)
-        return Response(answer.body, answer.status, headers, content_type=answer.content_type)
-
-    options: dict[str, Any] = {"methods": _METHODS, "provide_automatic_options": False}
-    blueprint.add_url_rule(f"/{NAME}", "openapi", view, strict_slashes=False, **options)
-
-
 def describe(providers: Iterable[type[Provider]], prefix: str, root: str = "") -> Mapping[str, Any]:
     """Give the document for these providers; ``root``: where the app itself is mounted."""
     pushing = sorted((found for found in providers if found.pushes), key=lambda found: found.name)
     spec = _empty(root)
     for place, scheme in _SCHEMES.items():
         spec.components.security_scheme(place, dict(scheme))
-    spec.components.schema("problem", _PROBLEM)
+    spec.components.schema("problem", PROBLEM)
     for status, (why, headers) in _REFUSALS.items():
-        content = {_JSON: {"schema": _PROBLEMS}}
+        content = {_JSON: {"schema": PROBLEM_AT}}
         told = {"description": why, "headers": dict(headers), "content": content}
         spec.components.response(_of(status), told)
     callback = {
@@ -154,7 +120,8 @@ def describe(providers: Iterable[type[Provider]], prefix: str, root: str = "") -
         parameters=[_ACCOUNT, _TOKEN],
         operations={"post": signed | callback},
     )
-    spec.path(f"{prefix}/{NAME}", operations={"get": _itself()})
+    for name, page in PAGES.items():
+        spec.path(f"{prefix}/{name}", operations={"get": dict(page)})
     return spec.to_dict()
 
 
@@ -193,7 +160,7 @@ def _ack(spec: APISpec, providers: Iterable[type[Provider]]) -> dict[str, Any]:
     """Give the acks: one without a schema is text, and mostly empty."""
     found = {p.name: _reference(spec, p.name, "ack", p.ack_schema) for p in providers}
     says = [f"{name}: {'text' if schema is None else 'JSON'}" for name, schema in found.items()]
-    in_json = [*(schema for schema in found.values() if schema), _PROBLEMS]
+    in_json = [*(schema for schema in found.values() if schema), PROBLEM_AT]
     why = {"description": "Why the body could not be read.", **_TEXT}
     return {
         "description": f"Acknowledged, as each provider wants it. {'; '.join(says)}.",
@@ -215,12 +182,3 @@ def _reference(
 def _of(status: int) -> str:
     """Name the answer of a status, among those that all callbacks share."""
     return f"refused-{status}"
-
-
-def _itself() -> dict[str, Any]:
-    content = {_JSON: {"schema": {"type": "object"}}}
-    return {
-        "operationId": "openapi",
-        "summary": "This document",
-        "responses": {"200": {"description": "OpenAPI 3.1.", "content": content}},
-    }
