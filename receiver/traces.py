@@ -11,10 +11,10 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Attribute = str | int | bool
 
-_API = "opentelemetry.trace"
-_SCOPE = "sms-receiver"
+_API, _SCOPE = "opentelemetry.trace", "sms-receiver"
 _ROOT = "receive"
 _FLUSH_MILLISECONDS = 2_000
 _LOOK_SECONDS = 1.0
@@ -46,10 +45,14 @@ class Noting(Protocol):
 
 
 class _Off:
-    """Takes what is noted where nothing is traced."""
+    """Takes what is noted where nothing is traced; made once, and cheap to enter."""
 
-    def note(self, **attributes: Attribute) -> None:
-        pass
+    def __enter__(self) -> Noting:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def note(self, **attributes: Attribute) -> None: ...
 
 
 _OFF = _Off()
@@ -98,15 +101,16 @@ def look_again() -> None:
     _off_until = 0.0
 
 
-@contextmanager
-def receiving(name: str = _ROOT) -> Iterator[Noting]:
+def receiving(name: str = _ROOT) -> AbstractContextManager[Noting]:
     """Trace how a callback is taken, with the step that keeps it; see `keep_begins` and `kept`.
 
     Whatever traces the server is linked to and not the parent: the callback's trace goes on.
     """
-    if not is_on():
-        yield _OFF
-        return
+    return _receiving(name) if is_on() else _OFF
+
+
+@contextmanager
+def _receiving(name: str) -> Iterator[Noting]:
     receipt = Receipt(time.time_ns())
     token = _at_hand.set(receipt)
     try:
@@ -130,15 +134,12 @@ def kept(step: str, callback: str | None, events: int, new: int | None) -> None:
         return
     receipt.step, receipt.step_ended = step, time.time_ns()
     receipt.callback, receipt.is_new = callback, new != 0
-    receipt.note(events=events)
-    if new is not None:
-        receipt.note(new=new)
+    receipt.note(events=events, **({} if new is None else {"new": new}))
 
 
-@contextmanager
 def span(
     name: str, callback: str | None = None, role: str = "CONSUMER", /, **attributes: Attribute
-) -> Iterator[Noting]:
+) -> AbstractContextManager[Noting]:
     """Trace a step of a worker: within the step around it, or else right below `receiving`.
 
     Without a ``callback`` it is within whatever is traced around it. ``role`` is OpenTelemetry's
@@ -146,9 +147,11 @@ def span(
     """
     tracer = _tracer()
     begun = None if tracer is None else _unharmed(_begin, tracer, name, callback, role, attributes)
-    if begun is None:
-        yield _OFF
-        return
+    return _OFF if begun is None else _within(begun)
+
+
+@contextmanager
+def _within(begun: Span) -> Iterator[Noting]:
     try:
         with _api().use_span(begun, record_exception=False, set_status_on_exception=False):
             yield _On(begun)
@@ -181,14 +184,20 @@ def _tracer() -> Tracer | None:
 
     OpenTelemetry takes 1 µs to say that there is none, which is 1 % of an ack: hence once a second.
     """
-    global _known, _off_until
+    global _off_until
     if _API not in sys.modules or time.monotonic() < _off_until:
         return None
+    found = _unharmed(_provided)
+    if found is None:
+        _off_until = time.monotonic() + _LOOK_SECONDS
+    return found
+
+
+def _provided() -> Tracer | None:
+    global _known
     provider = _api().get_tracer_provider()
     if provider is not _known[0]:
         _known = (provider, _tracer_of(provider))
-    if _known[1] is None:
-        _off_until = time.monotonic() + _LOOK_SECONDS
     return _known[1]
 
 
@@ -203,8 +212,7 @@ def _tracer_of(provider: Any) -> Tracer | None:
     ids = getattr(tracer, "id_generator", None)
     if ids is not None and not isinstance(ids, _Ids):
         tracer.id_generator = _Ids(ids)
-    found: Tracer = tracer
-    return found
+    return cast("Tracer", tracer)
 
 
 class _Ids:
@@ -255,8 +263,7 @@ def _below(tracer: Tracer, callback: str) -> Context:
         chosen = sampler.should_sample(alone, trace_id, _ROOT, api.SpanKind.SERVER)
         flags = flags if chosen.decision.is_sampled() else api.TraceFlags.DEFAULT
     first = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
-    context: Context = api.set_span_in_context(api.NonRecordingSpan(first))
-    return context
+    return cast("Context", api.set_span_in_context(api.NonRecordingSpan(first)))
 
 
 def _make_spans(name: str, receipt: Receipt) -> None:
@@ -269,16 +276,11 @@ def _make_spans(name: str, receipt: Receipt) -> None:
         wished = _ids(callback)
     elif callback is not None:
         context = _below(tracer, callback)
+    about: dict[str, Any] = {"kind": api.SpanKind.SERVER, "links": _links()}
+    about |= {"attributes": _named(receipt.attributes), "start_time": receipt.began}
     token = _wished.set(wished)
     try:
-        whole = tracer.start_span(
-            name,
-            context,
-            kind=api.SpanKind.SERVER,
-            attributes=_named(receipt.attributes),
-            links=_links(),
-            start_time=receipt.began,
-        )
+        whole = tracer.start_span(name, context, **about)
     finally:
         _wished.reset(token)
     if receipt.step:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from conftest import SMSBOX_KEY
 from flask import Flask
-from fronting import answer_of, begun
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace import ReadableSpan
 from private import private_in
 from processes import until
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -213,77 +210,6 @@ def test_a_spooled_callback_goes_on_in_the_same_trace(
     assert (below[""], below["receive"][-2:]) == (["receive"], ["send", "spool"])
 
 
-WAYS = {"the short way": False, "flask's way": True}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_both_ways_to_the_webhooks_are_traced(make_app: MakeApp, way: str) -> None:
-    app = make_app()
-    if WAYS[way]:
-        app.teardown_request(lambda error: None)
-    begun(app)
-    with traced() as exporter:
-        assert answer_of(app)[0] == "200 OK"
-    assert tree(exporter.get_finished_spans()) == {"": ["receive"], "receive": ["accept"]}
-
-
-def test_what_traces_the_server_is_linked_to_and_stays_by_itself(make_app: MakeApp) -> None:
-    app = make_app()
-    with traced() as exporter:
-        with trace.get_tracer("server").start_as_current_span("POST") as around:
-            post(app, "smsbox", message("t-1"))
-        spans = exporter.get_finished_spans()
-    received = named(spans, "receive")
-    assert received.parent is None
-    assert [link.context.span_id for link in received.links] == [around.get_span_context().span_id]
-    assert len(trace_ids(spans)) == 2
-
-
-SAMPLERS = {
-    "none": (ALWAYS_OFF, 0),
-    "none, or as the parent says": (ParentBased(ALWAYS_OFF), 0),
-    "by the trace's id": (ParentBased(TraceIdRatioBased(0.5)), None),
-}
-
-
-@pytest.mark.parametrize("case", SAMPLERS)
-def test_a_callback_is_sampled_as_a_whole(
-    make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts, case: str
-) -> None:
-    sampler, wanted = SAMPLERS[case]
-    app = make_app(handlers=answers, ACCOUNTS=accounts)
-    with traced(sampler=sampler) as web:
-        for number in range(12):
-            post(app, "smsbox", message(f"t-{number}"))
-    with traced(sampler=sampler) as worker:
-        run_jobs(app)
-    assert trace_ids(web.get_finished_spans()) == trace_ids(worker.get_finished_spans())
-    count = len(trace_ids(web.get_finished_spans()))
-    assert count == wanted if wanted is not None else 0 < count < 12
-
-
-class Broken(SpanProcessor):
-    """A processor of somebody's own that fails."""
-
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
-        raise RuntimeError("no backend")
-
-    def on_end(self, span: ReadableSpan) -> None:
-        raise RuntimeError("no backend")
-
-
-def test_neither_an_ack_nor_a_handler_fails_for_its_span(
-    make_app: MakeApp, run_jobs: RunJobs, redis: Any
-) -> None:
-    app = make_app(handlers=answers)
-    with traced(Broken()):
-        assert post(app, "smsbox", message("t-1")) == 200
-        run_jobs(app)
-    (event,) = events_of(redis)
-    (name,) = [n for n in redis.hkeys(f"receiver:event:{event}") if n.startswith("handler:")]
-    assert json.loads(redis.hget(f"receiver:event:{event}", name))["state"] == "done"
-
-
 def test_nothing_private_is_in_any_span(
     make_app: MakeApp, run_jobs: RunJobs, accounts: Accounts
 ) -> None:
@@ -299,11 +225,3 @@ def test_nothing_private_is_in_any_span(
     assert private_in(text) == []
     assert "hello" not in text
     assert "Thank you" not in text
-
-
-def test_without_a_provider_nothing_is_traced(make_app: MakeApp, run_jobs: RunJobs) -> None:
-    app = make_app(handlers=answers)
-    post(app, "smsbox", message("t-1"))
-    run_jobs(app)
-    with traced() as exporter:
-        assert exporter.get_finished_spans() == ()
