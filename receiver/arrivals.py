@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from .events import DeliveryReport, InboundMessage
 from .measures import ODD, REASONS, word
@@ -13,20 +11,22 @@ from .providers.base import Received
 from .store.tally import Tally
 
 
-def count_kept(tally: Tally, parcel: Parcel, told: Sequence[Any]) -> None:
+def count_kept(tally: Tally, parcel: Parcel, told: Sequence[int]) -> None:
     """Count the events of a callback; ``told``: what `accept` says of each, 1 where it is new."""
-    account, reports = parcel.account, Counter[tuple[str, str]]()
-    for event, new in zip(parcel.events, told, strict=True):
-        if new and isinstance(event, DeliveryReport):
-            reports[event.status, event.provider_status] += 1
-        elif new and isinstance(event, InboundMessage):
-            tally.count("messages", account=account)
+    account, fresh = parcel.account, sum(told)
+    reports: dict[tuple[str, str], int] = {}
+    if fresh:
+        for event, new in zip(parcel.events, told, strict=True):
+            if new and isinstance(event, InboundMessage):
+                tally.count("messages", account=account)
+            elif new and isinstance(event, DeliveryReport):
+                what = event.status, event.provider_status
+                reports[what] = reports.get(what, 0) + 1
     for (status, theirs), count in reports.items():
         tally.count("reports", count, account=account, status=status)
         tally.count("provider_statuses", count, provider=parcel.provider, status=word(theirs))
-    known = sum(not new for new in told)
-    if known and parcel.trust != "asked":  # who asks again gets what is known
-        tally.count("duplicates", known, account=account)
+    if fresh < len(told) and parcel.trust != "asked":  # who asks again gets what is known
+        tally.count("duplicates", len(told) - fresh, account=account)
 
 
 def count_shape(tally: Tally, provider: str, received: Received) -> None:

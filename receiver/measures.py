@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["counter", "histogram", "gauge"]
@@ -172,6 +173,7 @@ REASONS = {
 }
 
 
+@lru_cache(maxsize=512)  # the same few again and again
 def word(text: object) -> str:
     """Give a provider's word or name as a label may show it, or `ODD`.
 

@@ -65,10 +65,11 @@ def test_without_threads_a_request_flushes_now_and_then(
 ) -> None:
     monkeypatch.setattr(module, "_thread", threading.Thread())  # one that never gets to run
     tally.count("acks", **ACK)
+    tally.observe("ack_seconds", 0.001, account="lefoka")
     assert acks(figures) == 0
     monkeypatch.setattr(module, "_PERIOD", 0.0)
-    tally.count("acks", **ACK)
-    assert acks(figures) == 2
+    tally.observe("ack_seconds", 0.001, account="lefoka")
+    assert acks(figures) == 1
 
 
 def test_many_threads_lose_nothing(tally: Tally, figures: Figures) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 # The names that a document knows, of the callback itself ("") and of what lies in it, by its path.
@@ -17,18 +17,25 @@ def unknown_fields(
     ``spelled`` gives a name as the document has it. A name without a value is left out: in a form
     it may be a piece of a text.
     """
-    return tuple(_unknown(payload, "", documented, spelled)) if documented else ()
+    found: list[str] = []
+    if documented:
+        _look(payload, "", documented, spelled, found)
+    return tuple(found)
 
 
-def _unknown(
-    part: Mapping[str, Any], path: str, documented: Documented, spelled: Callable[[str], str]
-) -> Iterator[str]:
+def _look(
+    part: Mapping[str, Any],
+    path: str,
+    documented: Documented,
+    spelled: Callable[[str], str],
+    found: list[str],
+) -> None:
     names = documented[path]
     if not part.keys() <= names:
         odd = (name for name, value in part.items() if name not in names and value != "")
-        yield from (path + name for name in odd if spelled(name) not in names)
+        found += [path + name for name in odd if spelled(name) not in names]
     for name, value in part.items():
         if type(value) is dict:
             inner = f"{path}{name if name in names else spelled(name)}."
             if inner in documented:
-                yield from _unknown(value, inner, documented, spelled)
+                _look(value, inner, documented, spelled, found)

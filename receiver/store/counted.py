@@ -7,6 +7,7 @@ has of it follows behind. When it leaves is `tally`'s business.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -37,6 +38,20 @@ class Counted:
 
     def __bool__(self) -> bool:
         return bool(self.counts or self.times or self.samples)
+
+    def note(self, key: Key, value: float) -> None:
+        """Take in one count, time or sample."""
+        measure = MEASURES[key[0]]
+        if measure.kind == "counter":
+            self.counts[key] = self.counts.get(key, 0) + value
+        elif measure.kind == "gauge":
+            self.samples[key] = value
+        else:
+            found = self.times.get(key)
+            if found is None:
+                found = self.times[key] = [0.0] * (len(measure.buckets) + 2)
+            found[bisect_left(measure.buckets, value)] += 1
+            found[-1] += value
 
     def add(self, other: Counted) -> None:
         """Take over what another batch holds."""

@@ -14,8 +14,7 @@ import os
 import sys
 import threading
 import time
-from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -75,42 +74,39 @@ class Tally:
         self._process = uuid4().hex
         self._sent = 0
         self._tried = time.monotonic()
-        self._known: dict[str, set[Key]] = {}
+        self._known: set[Key] = set()
+        self._sets: Counter[str] = Counter()
+        self._noted: deque[tuple[Key, float]] = deque()  # appending is atomic, and needs no lock
         self._waiting: deque[Counted] = deque()
-        self._now = Counted(0)
 
     @whole
     def count(self, name: str, by: int = 1, /, **labels: str) -> None:
         """Count something, ``by`` times; raises `ValueError` for labels of another figure."""
         key = (name, *labels.values())
-        with self._lock:
-            counts = self._now.counts
-            if key not in counts:
-                key = self._admitted(key, labels, "counter")
-            counts[key] = counts.get(key, 0) + by
-        self._see_to_it()
+        if key not in self._known:
+            key = self._admitted(key, labels, "counter")
+        self._noted.append((key, by))
+        if _thread is None:
+            _start()
 
     @whole
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:
         """Count how long something took; raises `ValueError` for labels of another figure."""
         key = (name, *labels.values())
-        with self._lock:
-            found = self._now.times.get(key)
-            if found is None:
-                key = self._admitted(key, labels, "histogram")
-                nothing = [0.0] * (len(MEASURES[name].buckets) + 2)
-                found = self._now.times.setdefault(key, nothing)
-            found[bisect_left(MEASURES[name].buckets, seconds)] += 1
-            found[-1] += seconds
-        self._see_to_it()
+        if key not in self._known:
+            key = self._admitted(key, labels, "histogram")
+        self._noted.append((key, seconds))
+        if _thread is None:
+            _start()
+        elif time.monotonic() - self._tried > _OVERDUE * _PERIOD:
+            self.flush_if_free()  # the server runs no threads
 
     @whole
     def sample(self, name: str, value: float, /, **labels: str) -> None:
         """Say how much of something there is now, for a chart over time."""
-        with self._lock:
-            key = self._admitted((name, *labels.values()), labels, "gauge")
-            self._now.samples[key] = value
-        self._see_to_it()
+        self._noted.append((self._admitted((name, *labels.values()), labels, "gauge"), value))
+        if _thread is None:
+            _start()
 
     def flush(self) -> bool:
         """Write what was counted to Redis now; False where it is away, and keeps it for later."""
@@ -119,9 +115,10 @@ class Tally:
 
     def unsent(self) -> tuple[Mapping[Key, float], Mapping[Key, list[float]]]:
         """Give the counts and the times that this process has yet to write, or to see confirmed."""
+        self._set_aside()
         found = Counted(0)
         with self._lock:
-            for batch in (*self._waiting, self._now):
+            for batch in self._waiting:
                 found.add(batch)
         return found.counts, found.times
 
@@ -133,23 +130,18 @@ class Tally:
             finally:
                 _at_work.release()
 
-    def _see_to_it(self) -> None:
-        """Have a thread flush; where it is never heard of, do it here now and then."""
-        if _thread is None:
-            _start()
-        elif time.monotonic() - self._tried > _OVERDUE * _PERIOD:
-            self.flush_if_free()
-
     def _admitted(self, key: Key, labels: Mapping[str, str], kind: str) -> Key:
         """Give a set of labels that is new here its place, or that of those too many."""
         measure = MEASURES.get(key[0])
         if measure is None or measure.kind != kind or tuple(labels) != measure.labels:
             wanted = f"{measure.kind}{measure.labels}" if measure else "none of that name"
             raise ValueError(f"{key[0]}: a {kind}{(*labels,)} was counted; measures.py: {wanted}")
-        known = self._known.setdefault(key[0], set())
-        if key not in known and len(known) >= measure.most:
-            return too_many(measure)
-        known.add(key)
+        with self._lock:
+            if key not in self._known:
+                if self._sets[key[0]] >= measure.most:
+                    return too_many(measure)
+                self._sets[key[0]] += 1
+                self._known.add(key)
         return key
 
     def _flush(self) -> bool:
@@ -171,15 +163,15 @@ class Tally:
         return True
 
     def _set_aside(self) -> None:
-        """Put what was counted since the last time to what waits, apart by the minute."""
-        minute = int(self._clock()) // 60
+        """Add up what was noted since the last time, apart by the minute."""
+        batch = Counted(int(self._clock()) // 60)
         with self._lock:
-            if not self._now:
+            for _ in range(len(self._noted)):
+                batch.note(*self._noted.popleft())
+            if not batch:
                 return
-            batch, self._now = self._now, Counted(0)
-            batch.minute = minute
             last = self._waiting[-1] if self._waiting else None
-            if last is not None and last.number is None and last.minute == minute:
+            if last is not None and last.number is None and last.minute == batch.minute:
                 last.add(batch)
             else:
                 self._waiting.append(batch)
