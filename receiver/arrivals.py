@@ -29,10 +29,8 @@ def count_kept(tally: Tally, parcel: Parcel, told: Sequence[int]) -> None:
         tally.count("duplicates", len(told) - fresh, account=account)
 
 
-def count_shape(tally: Tally, provider: str, received: Received) -> None:
-    """Count of what type a callback is, and which fields it has that nobody knows."""
-    if received.kind is not None:
-        tally.count("provider_types", provider=provider, type=word(received.kind))
+def count_unknown(tally: Tally, provider: str, received: Received) -> None:
+    """Count the fields of a callback that nobody knows."""
     for name in received.unknown:
         shown = ODD if " " in name else word(name)
         tally.count("unknown_fields", provider=provider, field=shown)

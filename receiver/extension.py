@@ -60,9 +60,9 @@ class Receiver:
             )
         webhooks = deployment.webhooks
         self.blueprint = webhook_blueprint(webhooks, settings.url_prefix)
-        add_page(self.blueprint, "live", deployment.health.live)
-        add_page(self.blueprint, "ready", deployment.health.ready)
-        add_page(self.blueprint, "metrics", deployment.metrics.page)
+        add_page(self.blueprint, "live", lambda environ: self.current().health.live(environ))
+        add_page(self.blueprint, "ready", lambda environ: self.current().health.ready(environ))
+        add_page(self.blueprint, "metrics", lambda environ: self.current().metrics.page(environ))
         add_page(self.blueprint, "openapi.json", OpenApi(settings.url_prefix).page)
         app.register_blueprint(self.blueprint)
         if settings.inbox_password or settings.inbox_guard:

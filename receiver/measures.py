@@ -173,7 +173,6 @@ REASONS = {
 }
 
 
-@lru_cache(maxsize=512)  # the same few again and again
 def word(text: object) -> str:
     """Give a provider's word or name as a label may show it, or `ODD`.
 
@@ -184,5 +183,10 @@ def word(text: object) -> str:
     ('delivery_report', '(odd)', '(odd)')
     """
     found = str(text)
-    fits = len(found) <= _MOST_LETTERS and _WORD.fullmatch(found) and not _DIGITS.search(found)
-    return found if fits and found.count(" ") < _MOST_PARTS else ODD
+    return _judged(found) if len(found) <= _MOST_LETTERS else ODD
+
+
+@lru_cache(maxsize=512)  # the same few again and again
+def _judged(text: str) -> str:
+    fits = _WORD.fullmatch(text) and not _DIGITS.search(text)
+    return text if fits and text.count(" ") < _MOST_PARTS else ODD

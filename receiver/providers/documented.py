@@ -34,6 +34,8 @@ def _look(
     if not part.keys() <= names:
         odd = (name for name, value in part.items() if name not in names and value != "")
         found += [path + name for name in odd if spelled(name) not in names]
+    if len(documented) == 1:
+        return
     for name, value in part.items():
         if type(value) is dict:
             inner = f"{path}{name if name in names else spelled(name)}."

@@ -39,11 +39,11 @@ class Counted:
     def __bool__(self) -> bool:
         return bool(self.counts or self.times or self.samples)
 
-    def note(self, key: Key, value: float) -> None:
-        """Take in one count, time or sample."""
+    def note(self, key: Key, by: int, value: float) -> None:
+        """Take in one count, or how long something took, or a sample."""
         measure = MEASURES[key[0]]
         if measure.kind == "counter":
-            self.counts[key] = self.counts.get(key, 0) + value
+            self.counts[key] = self.counts.get(key, 0) + by
         elif measure.kind == "gauge":
             self.samples[key] = value
         else:

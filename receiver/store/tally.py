@@ -76,7 +76,8 @@ class Tally:
         self._tried = time.monotonic()
         self._known: set[Key] = set()
         self._sets: Counter[str] = Counter()
-        self._noted: deque[tuple[Key, float]] = deque()  # appending is atomic, and needs no lock
+        # appending is atomic, and needs no lock
+        self._noted: deque[tuple[tuple[Key, ...], int, float]] = deque()
         self._waiting: deque[Counted] = deque()
 
     @whole
@@ -85,7 +86,7 @@ class Tally:
         key = (name, *labels.values())
         if key not in self._known:
             key = self._admitted(key, labels, "counter")
-        self._noted.append((key, by))
+        self._noted.append(((key,), by, 0.0))
         if _thread is None:
             _start()
 
@@ -95,7 +96,16 @@ class Tally:
         key = (name, *labels.values())
         if key not in self._known:
             key = self._admitted(key, labels, "histogram")
-        self._noted.append((key, seconds))
+        self.note((key,), seconds)
+
+    def key(self, name: str, /, **labels: str) -> Key:
+        """Make a key for `note`; raises `ValueError` for labels of another figure."""
+        return self._admitted((name, *labels.values()), labels, MEASURES[name].kind)
+
+    @whole
+    def note(self, keys: tuple[Key, ...], seconds: float) -> None:
+        """Count what happens again and again under several keys at once, and how long it took."""
+        self._noted.append((keys, 1, seconds))
         if _thread is None:
             _start()
         elif time.monotonic() - self._tried > _OVERDUE * _PERIOD:
@@ -104,7 +114,8 @@ class Tally:
     @whole
     def sample(self, name: str, value: float, /, **labels: str) -> None:
         """Say how much of something there is now, for a chart over time."""
-        self._noted.append((self._admitted((name, *labels.values()), labels, "gauge"), value))
+        key = self._admitted((name, *labels.values()), labels, "gauge")
+        self._noted.append(((key,), 1, value))
         if _thread is None:
             _start()
 
@@ -112,6 +123,13 @@ class Tally:
         """Write what was counted to Redis now; False where it is away, and keeps it for later."""
         with _at_work:
             return self._flush()
+
+    def close(self) -> None:
+        """Write nothing more, and forget what was not written: where a test ends, no process."""
+        with _at_work:
+            _TALLIES.discard(self)
+            self.begin()
+        self._connection.close()
 
     def unsent(self) -> tuple[Mapping[Key, float], Mapping[Key, list[float]]]:
         """Give the counts and the times that this process has yet to write, or to see confirmed."""
@@ -167,7 +185,9 @@ class Tally:
         batch = Counted(int(self._clock()) // 60)
         with self._lock:
             for _ in range(len(self._noted)):
-                batch.note(*self._noted.popleft())
+                keys, by, value = self._noted.popleft()
+                for key in keys:
+                    batch.note(key, by, value)
             if not batch:
                 return
             last = self._waiting[-1] if self._waiting else None

@@ -86,14 +86,15 @@ def staged(app: Flask, redis_url: str, folder: Path) -> Iterator[Stage]:
     for provider in parts.providers.values():
         outside.watch(provider)
     app.extensions["receiver"] = parts
-    before.webhooks.take_over(parts.providers, parts.intake)
+    before.webhooks.take_over(parts.providers, parts.intake, parts.tally)
     try:
         with outside.standing_in():
             yield Stage(app, parts, outside, folder)
     finally:
-        before.webhooks.take_over(before.providers, before.intake)
+        before.webhooks.take_over(before.providers, before.intake, before.tally)
         app.extensions["receiver"] = before
         _restore(app, kept)
+        parts.tally.close()
         _clear(parts)
         parts.spool.close()
         parts.connection.close()

@@ -17,17 +17,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .. import traces
-from ..arrivals import count_refusal, count_shape
+from ..arrivals import count_refusal, count_unknown
 from ..errors import Refused, StorageUnavailable, without_values
 from ..intake import Intake
-from ..measures import UNKNOWN
+from ..measures import UNKNOWN, word
 from ..providers.base import Provider, Received, WebhookRequest
+from ..store.counted import Key
 from ..store.tally import Tally
 from .body import may_be_cut
 from .quiet import Quiet
 
 _RETRY_AFTER = 5  # seconds
 _MAX_HEADER = 500  # characters
+_MOST_KEYS = 500
 _BODY_PROBLEMS = {
     400: ("The body did not arrive whole.", "Send it again."),
     413: ("The body is too large.", "The operator can raise RECEIVER_MAX_BODY."),
@@ -37,20 +39,22 @@ _KEY_HELP = "Send the account's API key (Basic user name, X-API-Key or api_key),
 _log = logging.getLogger(__name__)
 
 Environ = Mapping[str, Any]
+CountedAs = tuple[str, str]  # see `Answer`
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer; ``headers`` are those beside Content-Type and Content-Length.
 
-    ``counted_as``: what it is among the acks, where its status does not say it all.
+    ``counted_as``: what it is among the acks, where its status does not say it all, and the type
+    that the callback names.
     """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
-    counted_as: str | None = None
+    counted_as: CountedAs = ("", "")
 
     @property
     def has_body(self) -> bool:
@@ -65,6 +69,7 @@ class Webhooks:
         self, providers: Mapping[str, Provider], intake: Intake, max_body: int, tally: Tally
     ) -> None:
         self._tally = tally
+        self._keys: dict[tuple[str, int, CountedAs], tuple[Key, ...]] = {}
         self.providers = providers
         self.max_body = max_body
         self._intake = intake
@@ -77,10 +82,22 @@ class Webhooks:
         began = perf_counter()
         respond = self._traced if traces.is_on() else self._safely
         answer = respond(account, token, environ, body)
-        name = account if account in self.providers else UNKNOWN
-        self._tally.count("acks", account=name, answer=answer.counted_as or str(answer.status))
-        self._tally.observe("ack_seconds", perf_counter() - began, account=name)
+        what = (account, answer.status, answer.counted_as)
+        keys = self._keys.get(what) or self._key_of(*what)
+        self._tally.note(keys, perf_counter() - began)
         return answer
+
+    def _key_of(self, account: str, status: int, counted_as: CountedAs) -> tuple[Key, ...]:
+        """Say what an answer counts as; what a stranger wrote into the URL is not remembered."""
+        tally, provider = self._tally, self.providers.get(account)
+        name, (word, kind) = UNKNOWN if provider is None else account, counted_as
+        keys = [tally.key("acks", account=name, answer=word or str(status))]
+        keys.append(tally.key("ack_seconds", account=name))
+        if provider is not None and kind:
+            keys.append(tally.key("provider_types", provider=provider.account.provider, type=kind))
+        if provider is not None and len(self._keys) < _MOST_KEYS:
+            self._keys[account, status, counted_as] = tuple(keys)
+        return tuple(keys)
 
     def _traced(
         self, account: str, token: str | None, environ: Environ, body: bytes | int
@@ -102,9 +119,9 @@ class Webhooks:
             _log.error("event=webhook_failed account=%r", account, exc_info=without_values(error))
             return _later("The event could not be taken.")
 
-    def take_over(self, providers: Mapping[str, Provider], intake: Intake) -> None:
+    def take_over(self, providers: Mapping[str, Provider], intake: Intake, tally: Tally) -> None:
         """Answer for other parts from now on: a test moves an app to a Redis of its own."""
-        self.providers, self._intake = providers, intake
+        self.providers, self._intake, self._tally = providers, intake, tally
 
     def lost(self, account: str, error: Exception) -> None:
         """Say that a body broke off on its way."""
@@ -135,19 +152,21 @@ class Webhooks:
         except StorageUnavailable as error:
             _log.error("event=storage_unavailable account=%s reason=%r", account.name, str(error))
             return _later("The event could not be stored.")
-        count_shape(self._tally, account.provider, received)
+        if received.unknown:
+            count_unknown(self._tally, account.provider, received)
         ack, why = received.ack, received.unreadable
         headers = (("Receiver-Quarantined", _header_text(why)),) if why is not None else ()
         return Answer(ack.status, ack.body, ack.content_type, headers, _counted_as(fresh, received))
 
 
-def _counted_as(fresh: int | None, received: Received) -> str | None:
+def _counted_as(fresh: int | None, received: Received) -> CountedAs:
     """Say what became of a callback; a spooled one is judged when it is drained."""
+    kind = word(received.kind) if received.kind else ""
     if fresh is None:
-        return "spooled"
+        return "spooled", kind
     if received.unreadable is not None:
-        return "quarantined"
-    return "duplicate" if received.events and not fresh else None
+        return "quarantined", kind
+    return "duplicate" if received.events and not fresh else "", kind
 
 
 def _framework_free(environ: Environ, body: bytes, token: str | None) -> WebhookRequest:
