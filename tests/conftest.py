@@ -68,10 +68,12 @@ def no_open_sockets() -> Iterator[None]:
         connection.close()
 
 
-@pytest.fixture(autouse=True)
-def counts_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def counts_stay_in_memory() -> Iterator[None]:
     """Let apps of this process write what they count when a test says so, and not in between."""
-    monkeypatch.setattr(tally, "_PERIOD", 1e6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tally, "_PERIOD", 1e6)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -201,6 +201,32 @@ def test_the_address_is_the_one_that_nginx_saw(redis_url: str, proxies: int) -> 
         assert is_ack(provider) if proxies == 1 else provider.status == 401
 
 
+def get(gateway: Gateway, path: str) -> Answer:
+    """Read a page."""
+    client = gateway.client()
+    client.request("GET", path)
+    response = client.getresponse()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    answer = Answer(response.status, headers, response.read())
+    client.close()
+    return answer
+
+
+METRICS = "/webhooks/metrics"
+SPELLINGS = (METRICS, f"{METRICS}/", "/webhooks/%6Detrics", "/webhooks//metrics", "/x/.." + METRICS)
+
+
+def test_figures_are_for_this_machine_and_health_is_for_all(redis_url: str) -> None:
+    environment = shop_environment(redis_url, PROXIES=1)
+    with serve_shop(STANDALONE, **environment) as web, serve_gateway(web) as gateway:
+        for path in SPELLINGS:
+            answer = get(gateway.seen_from(STRANGER), path)
+            assert (answer.status, set(answer.json)) == (404, {"error", "help"}), path
+        assert b"sms_receiver_redis_up 1.0" in get(gateway, METRICS).body
+        assert get(gateway.seen_from(STRANGER), "/webhooks/live").json == {"status": "ok"}
+        assert get(gateway.seen_from(STRANGER), "/webhooks/ready").json["status"] == "degraded"
+
+
 def test_a_restart_in_turn_turns_no_callback_away(redis_url: str, redis: Any) -> None:
     environment = shop_environment(redis_url)
     with ExitStack() as running:

@@ -57,7 +57,11 @@ def test_the_thread_flushes_by_itself(
     monkeypatch.setattr(module, "_PERIOD", 0.01)
     monkeypatch.setattr(module, "_thread", None)
     tally.count("acks", **ACK)
+    started = module._thread
     until(lambda: acks(figures) == 1, "the flush")
+    monkeypatch.setattr(module, "_thread", None)  # which ends it
+    assert started is not None
+    started.join()
 
 
 def test_without_threads_a_request_flushes_now_and_then(

@@ -166,10 +166,11 @@ class Tally:
         self._tried = time.monotonic()
         self._set_aside()
         while self._waiting:
-            batch = self._waiting[0]
-            if batch.number is None:
-                self._sent += 1
-                batch.number = self._sent
+            with self._lock:
+                batch = self._waiting[0]
+                if batch.number is None:  # from now on nothing is added to it
+                    self._sent += 1
+                    batch.number = self._sent
             try:
                 self._connection.run("tally", self._keys, self._args(batch))
             except RedisError as error:
@@ -223,7 +224,7 @@ def _start() -> None:
 
 
 def _run() -> None:
-    while True:
+    while _thread is threading.current_thread():
         time.sleep(_PERIOD)
         for tally in list(_TALLIES):
             try:
