@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import click
 from flask.cli import with_appcontext
 
-from ..events import Alarm, InboundMessage, to_dict
+from ..events import Alarm, DeliveryReport, InboundMessage, to_dict
 from ..msisdn import mask
 from ..store.journal import Record
 from ..words import printable
@@ -35,6 +36,15 @@ _COLUMNS = (
     *(Column("WHEN", whole=True), Column("ID", whole=True), Column("ACCOUNT")),
     *(Column("KIND", whole=True), Column("NUMBER", whole=True), Column("WHAT")),
     Column("HANDLERS"),
+)
+_EVENTS = (InboundMessage, DeliveryReport, Alarm)
+# of all kinds; an event has those of its own, and of them what is not empty
+FIELDS = (
+    "kind",
+    *dict.fromkeys(
+        field.name for kind in (InboundMessage, DeliveryReport, Alarm) for field in fields(kind)
+    ),
+    *("resends", "handlers", "replies"),
 )
 _WRONG = ("failed", "unknown")
 _ENDED = ("done", "sent", "refused")
@@ -66,6 +76,7 @@ def events(context: click.Context) -> None:
         "events list --number 0637885448 --reveal": "what came from or to one number",
         "events list --kind report --status failed --json": "for another program",
     },
+    fields=FIELDS,
 )
 @chosen
 @options.limit
@@ -92,6 +103,7 @@ def list_events(limit: int = 20, reveal: bool = False, as_json: bool = False, **
         "events show 3f9a1c22": "one event, by the beginning of its id",
         "events show 3f9a1c22 --json": "the same for another program",
     },
+    fields=(*FIELDS, "raw"),
 )
 @options.event_argument
 @options.json_object
@@ -118,6 +130,7 @@ def show_event(event_id: str, as_json: bool) -> None:
         "events tail": "from now on",
         "events tail --since 10m --account lefoka": "what came lately, and comes, of one account",
     },
+    fields=FIELDS,
 )
 @options.since("Begin then: 2h (ago), or ISO 8601.")
 @options.of_account

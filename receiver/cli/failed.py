@@ -24,6 +24,10 @@ _COLUMNS = (
     *(Column("WHEN", whole=True), Column("EVENT", whole=True), Column("ACCOUNT")),
     *(Column("HANDLER"), Column("WHY")),
 )
+_FIELDS = (
+    *("event", "handler", "what", "provider", "account"),
+    *("at", "why", "reason", "attempts", "job"),
+)
 _ID_SHOWN = 8
 _NONE = "No dead letters."
 _PROBLEMS = {
@@ -66,8 +70,9 @@ _chosen = options.several(
     "list",
     examples={
         "failed list --since 24h": "what died today",
-        "failed list --reason timeout --json": "for another program",
+        "failed list --reason customer --json": "for another program",
     },
+    fields=_FIELDS,
 )
 @_chosen
 @click.option("--reveal", is_flag=True, help="Show the whole reason: it may quote anything.")
@@ -88,7 +93,14 @@ def list_failed(reveal: bool = False, as_json: bool = False, **choice: Any) -> N
         click.echo(f"No dead letter is like that; there are {there}." if there else _NONE, err=True)
 
 
-@failed.command("show", examples={"failed show 3f9a1c22": "why, with the traceback"})
+@failed.command(
+    "show",
+    examples={
+        "failed show 3f9a1c22": "why, with the traceback",
+        "failed show 3f9a1c22 --json": "for another program",
+    },
+    fields=(*_FIELDS, "outcome"),
+)
 @click.argument("event_id", metavar="ID", shell_complete=completers.dead_ids)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, whole.")
 @with_appcontext
@@ -101,7 +113,7 @@ def show_failed(event_id: str, as_json: bool) -> None:
     if not letters:
         raise NotFound(f"there is no dead letter of event {event_id}", "failed list")
     for letter in letters:
-        whole = {**letter.as_dict(), **letter.outcome}
+        whole = {**letter.as_dict(), "outcome": dict(letter.outcome)}
         if as_json:
             print_json(whole)
         else:

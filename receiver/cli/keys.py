@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,7 +52,11 @@ def keys() -> None:
 
 
 @keys.command(
-    "create", examples={"keys create smsbox --expires-days 90": "a key that is good for 90 days"}
+    "create",
+    examples={
+        "keys create smsbox --expires-days 90": "a key that is good for 90 days",
+        "keys create smsbox --expires-days 90 2> /dev/null": "the key alone, for a secret store",
+    },
 )
 @options.account_argument
 @click.option("--expires-days", type=_LIFE, required=True, help="How long the key is good.")
@@ -73,6 +77,7 @@ def create_key(account: str, expires_days: int) -> None:
         "keys list --account smsbox": "of one account",
         "keys list --json": "for another program",
     },
+    fields=(*(field.name for field in fields(KeyRecord)), "state"),
 )
 @options.of_account
 @options.json_lines

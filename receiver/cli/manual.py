@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -29,26 +29,37 @@ class _Context(click.Context):
 
 
 class _Taught(click.Command):
-    """What `Command` and `Group` have in common: examples below the options."""
+    """What `Command` and `Group` have in common: what stands below the options."""
 
     context_class = _Context
     examples: Examples
+    fields: Sequence[str] = ()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each with what it is for."""
+        """Write the examples, each with what it is for, and what ``--json`` gives."""
         if self.examples:
             with formatter.section("Examples"):
                 for line, purpose in self.examples.items():
                     formatter.write(f"  # {purpose}\n  $ {program(ctx)} {line}\n")
+        if self.fields:
+            with formatter.section("JSON fields"):
+                formatter.write_text(", ".join(self.fields))
         super().format_epilog(ctx, formatter)
 
 
 class Command(_Taught):
-    """A command with ``examples``, which a test runs."""
+    """A command with ``examples``, which a test runs, and the ``fields`` of its JSON objects."""
 
-    def __init__(self, *args: Any, examples: Examples | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        examples: Examples | None = None,
+        fields: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples or {}
+        self.fields = tuple(fields)
 
 
 class Group(AppGroup, _Taught):

@@ -58,6 +58,7 @@ def optouts() -> None:
         "optouts list --account lefoka --limit 50": "of one account",
         "optouts list --json": "for another program, numbers whole",
     },
+    fields=_COLUMNS,
 )
 @options.limit
 @options.of_account
@@ -100,7 +101,7 @@ def add_optout(account: str, number: str, words: str) -> None:
 
 @optouts.command(
     "remove",
-    examples={"optouts remove lefoka +27637885448 --yes": "who asked to hear from you again"},
+    examples={"optouts remove lefoka +27637885449 --yes": "who asked to hear from you again"},
 )
 @options.account_argument
 @click.argument("number")
@@ -121,7 +122,13 @@ def remove_optout(account: str, number: str, words: str, yes: bool) -> None:
     _say(f"Messages from {account} to {mask(found)} leave again.")
 
 
-@optouts.command("export", examples={"optouts export > optouts.csv": "all of them, as a file"})
+@optouts.command(
+    "export",
+    examples={
+        "optouts export > optouts.csv": "all of them, as a file",
+        "optouts export --account lefoka": "those of one account",
+    },
+)
 @options.of_account
 @with_appcontext
 def export_optouts(account: str | None) -> None:

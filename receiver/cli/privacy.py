@@ -34,6 +34,7 @@ _AGAIN = "the same command again, once that is done; what is erased stays so"
         "forget +27637885448 --dry-run": "how much there is of a number, and where",
         "forget +27637885448 --yes": "erase it everywhere",
     },
+    fields=("found", "waiting", "erased", "left"),
 )
 @click.argument("number")
 @click.option("--dry-run", is_flag=True, help="Count only; change nothing.")
@@ -50,12 +51,12 @@ def forget(
     as_json: bool,
     yes: bool,
 ) -> None:
-    """Erase NUMBER from events, bodies, replies, conversations: everywhere, this host's disk too.
+    """Erase NUMBER everywhere, this host's disk too.
 
-    What remains of an event says that there was one, so that a resend is known. Of an opt-out a
-    keyed hash remains, so that nothing is sent there, unless --also-optouts. It may be run while
-    web and workers run, and again after it was broken off. Run it on each web host: a spool
-    belongs to its host.
+    From events, bodies, replies, conversations and what was sent. What remains of an event says
+    that there was one, so that a resend is known. Of an opt-out a keyed hash remains, so that
+    nothing is sent there, unless --also-optouts. It may be run while web and workers run, and again
+    after it was broken off. Run it on each web host: a spool belongs to its host.
     """
     found = _number(number)
     if not dry_run:
@@ -108,10 +109,11 @@ def privacy() -> None:
 )
 @with_appcontext
 def reencrypt() -> None:
-    """Encrypt everything with the newest key: what stands in clear, and what older keys sealed.
+    """Encrypt everything with the newest key.
 
-    Redis, and the spool of this host. Run it again until nothing is left; then the old key may be
-    taken out of RECEIVER_ENCRYPTION_KEYS.
+    What stands in clear, and what older keys sealed; in Redis, and in the spool of this host.
+    Run it again until nothing is left; then the old key may be taken out of
+    RECEIVER_ENCRYPTION_KEYS.
     """
     if not parts().vault.is_on:
         raise Fault("RECEIVER_ENCRYPTION_KEYS is empty: there is no key", "how-to/forget.md")

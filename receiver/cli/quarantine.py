@@ -22,6 +22,9 @@ _COLUMNS = (
     *(Column("WHEN", whole=True), Column("ID", whole=True), Column("ACCOUNT")),
     *(Column("SIZE"), Column("REASON")),
 )
+_FIELDS = (
+    *("id", "account", "provider", "reason", "received_at", "trust", "resends", "headers", "raw"),
+)
 _ID_SHOWN = 8
 
 
@@ -62,6 +65,7 @@ _chosen = options.several(
         "quarantine list --account smsbox": "of one account",
         "quarantine list --json": "for another program, with the bodies",
     },
+    fields=_FIELDS,
 )
 @options.of_account
 @options.json_lines
@@ -81,7 +85,14 @@ def list_quarantined(account: str | None = None, as_json: bool = False) -> None:
         click.echo(said, err=True)
 
 
-@quarantine.command("show", examples={"quarantine show 5b0e77d1": "the body as it came"})
+@quarantine.command(
+    "show",
+    examples={
+        "quarantine show 5b0e77d1": "the body as it came",
+        "quarantine show 5b0e77d1 --json": "for another program",
+    },
+    fields=_FIELDS,
+)
 @click.argument("body_id", metavar="ID", shell_complete=completers.body_ids)
 @options.json_object
 @with_appcontext

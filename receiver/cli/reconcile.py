@@ -30,6 +30,7 @@ _ID_SHOWN = 8
         "reconcile lefoka --since 24h --dry-run": "what no webhook brought today",
         "reconcile lefoka --since 7d": "and have it handled: after a long outage",
     },
+    fields=("account", "since", "dry_run", "seen", "missing", "events"),
 )
 @options.account_argument
 @click.option(

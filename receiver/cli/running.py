@@ -108,6 +108,7 @@ def url(account: str, expires_days: int | None, base: str | None) -> None:
         "check": "after each change of settings",
         "check --json": "for a deployment script: a finding a line, exit status 1 on any fault",
     },
+    fields=("what", "ok", "mend"),
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each finding.")
 @with_appcontext

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -26,6 +27,7 @@ from .tables import Cell, Column, print_json, print_table
 
 _SENT = (Column("MESSAGE ID", whole=True), Column("NUMBER", whole=True))
 _STATUS = (Column("NUMBER", whole=True), Column("STATUS"), Column("PROVIDER'S WORD"))
+_BALANCE_FIELDS = ("account", "amount", "unit")
 _BALANCE = (Column("ACCOUNT"), Column("LEFT", whole=True, right=True), Column("UNIT"))
 
 
@@ -47,6 +49,10 @@ def _later(_: click.Context, __: click.Parameter, value: str | None) -> datetime
         "send lefoka 0637885448 --text 'See you at nine' --key booking-77": "once, however often",
         "send smsbox +255712345678 --text - < note.txt": "the text of a file",
     },
+    fields=(
+        *("message_id", "message_ids", "credit", "refused"),
+        *("recipients", "parts", "sms", "encoding", "advice", "opted_out"),
+    ),
 )
 @options.account_argument
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
@@ -96,6 +102,7 @@ def send_sms(
         "status lefoka b7e1f0a2": "by the id that `send` showed",
         "status lefoka b7e1f0a2 0637885448 --reveal": "of one recipient, with its number",
     },
+    fields=("kind", *(field.name for field in fields(DeliveryReport))),
 )
 @options.account_argument
 @click.argument("message_id")
@@ -129,6 +136,7 @@ def ask_status(
         "balance": "of all accounts",
         "balance lefoka --json": "for another program",
     },
+    fields=_BALANCE_FIELDS,
 )
 @click.argument("accounts", metavar="[ACCOUNT]...", nargs=-1, shell_complete=completers.accounts)
 @options.json_lines
@@ -153,7 +161,7 @@ def ask_balance(accounts: tuple[str, ...], as_json: bool) -> None:
         rows.append((account, str(found.amount), found.unit))
     if as_json:
         for row in rows:
-            print_json(dict(zip(("account", "amount", "unit"), row, strict=True)))
+            print_json(dict(zip(_BALANCE_FIELDS, row, strict=True)))
     else:
         print_table(_BALANCE, rows)
     if failed:

@@ -39,7 +39,14 @@ def spool(context: click.Context) -> None:
         context.invoke(show_status)
 
 
-@spool.command("status", examples={"spool status --json": "for another program"})
+@spool.command(
+    "status",
+    examples={
+        "spool status": "how many wait, and since when",
+        "spool status --json": "for another program",
+    },
+    fields=("folder", "waiting", "oldest", "size", "refused", "set_aside"),
+)
 @options.json_object
 @with_appcontext
 def show_status(as_json: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,6 +75,7 @@ def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
         "simulate lefoka report --status failed": "an SMS of yours did not arrive",
         "simulate smsbox inbound --id t1 --times 2": "a resend: acknowledged again, handled once",
     },
+    fields=("call", *(field.name for field in fields(simulator.Answer))),
 )
 @click.argument("provider", shell_complete=_providers)
 @click.argument("case", shell_complete=_cases)
