@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from conftest import ACCOUNTS, LEFOKA_KEY, SMSBOX_KEY
 from cryptography.fernet import Fernet
 from flask import Flask
@@ -20,8 +19,6 @@ from support import message, report
 from test_simulate import served
 
 from receiver import GiveUp, InboundMessage, Receiver, send
-from receiver.cli import receiver_commands
-from receiver.cli.manual import Manual
 from receiver.dev.folder import DEFAULT, Folder
 from receiver.dev.provider_api import ProviderApi, serving
 
@@ -45,20 +42,6 @@ class World:
         for made_up, real in self.words.items():
             example = example.replace(made_up, real)
         return example
-
-
-def commands(
-    command: click.Command = receiver_commands, path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, click.Command]]:
-    """Give every command and group below one, each with the words that call it."""
-    if not isinstance(command, Manual):
-        yield " ".join(path), command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None, name
-            yield from commands(found, (*path, name))
 
 
 def register(receiver: Receiver) -> None:

@@ -15,8 +15,10 @@ from typing import Any
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
-from examples import World, commands, deployment
+from commands_page import commands
+from examples import World, deployment
 from flask import Flask
 from flask.cli import ScriptInfo
 from processes import running, until
@@ -211,22 +213,42 @@ def test_bash_completes_commands_options_accounts_handlers_and_ids(
             "from receiver import Router\nprint('noise')\nrouter = Router('hello')\n"
             "@router.fallback()\ndef greet(message): ...\n"
         )
-        event, body, key = (world.words[word] for word in ("3f9a1c22", "5b0e77d1", "7hKq2mWx9a"))
+        event = world.words["3f9a1c22"]
         asked = {
-            "evn": "",
             "eve": "events",
-            "events list --outcome fai": "failed",
-            "url lef": "lefoka",
             "url ''": "lefoka smsbox",
-            "simulate smsbox inb": "inbound",
             "events list --handler ''": "hello.greet",
             f"events show {event[:4]}": event,
-            f"failed show {event[:4]}": event,
-            f"quarantine show {body[:4]}": body,
-            f"keys revoke {key[:4]}": key,
-            "events show zz": "",
         }
         assert bash(tmp_path, *asked, **environment)[: len(asked)] == [*asked.values()]
+
+
+OFFERED: dict[str, tuple[str, ...]] = {
+    "evn": (),
+    "events ": ("list", "show", "tail", "replay"),
+    "events list --outcome fai": ("failed",),
+    "events list --handler app.b": ("app.balance",),
+    "failed list --provider ": ("lefoka", "smsbox"),
+    "simulate smsbox inb": ("inbound",),
+    "simulate l": ("lefoka",),
+    "completion ": ("bash", "zsh", "fish"),
+    "failed show 3f9a": ("3f9a1c22",),
+    "quarantine drop 5b0e": ("5b0e77d1",),
+    "keys revoke 7hKq": ("7hKq2mWx9a",),
+    "balance lefoka s": ("smsbox",),
+    "events show zz": (),
+}
+
+
+@pytest.mark.parametrize("typed", OFFERED)
+def test_the_tab_key_offers(world: World, typed: str) -> None:
+    *words, last = typed.split(" ")
+    for made_up, real in world.words.items():
+        last = real[:4] if last and last == made_up[:4] else last
+    info = {"obj": ScriptInfo(create_app=lambda: world.app)}
+    shell = ShellComplete(receiver_commands, info, "sms-receiver", "_SMS_RECEIVER_COMPLETE")
+    found = [item.value for item in shell.get_completions(words, last)]
+    assert found == [world.line(value) for value in OFFERED[typed]]
 
 
 @pytest.mark.parametrize("redis_url", ["redis://127.0.0.1:1/0"])

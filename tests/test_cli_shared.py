@@ -7,11 +7,13 @@ import pty
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from commands_page import PAGE, page
 from redis.exceptions import ConnectionError as RedisGone
 
 from receiver.cli import progress, receiver_commands
@@ -256,9 +258,13 @@ def test_the_help_is_there_without_settings_and_without_redis(words: list[str]) 
 
 def test_the_version_is_that_of_the_package() -> None:
     result = CliRunner().invoke(receiver_commands, ["--version"])
-    assert result.stdout == "sms-receiver 0.1.0\n"
+    assert result.stdout == f"sms-receiver {version('sms-receiver')}\n"
 
 
 def test_a_fault_says_its_mend_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     Fault("it is broken.", "mend it").show()
     assert capsys.readouterr().err == "Error: it is broken\nTry: mend it\n"
+
+
+def test_the_page_of_the_commands_is_what_their_help_says() -> None:
+    assert PAGE.read_text("utf-8") == page(), "write it anew: python tests/commands_page.py"

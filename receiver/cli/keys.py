@@ -200,10 +200,10 @@ def _ask_before_end(record: KeyRecord, *, yes: bool) -> None:
 def _show_once(record: KeyRecord, text: str) -> None:
     place = parts().settings.accounts[record.account].key_in
     span = many(days(record.expires_at - record.created_at), "day")
-    _say(f"Key {record.id} of {record.account}, good for {span}, until", end=" ")
-    _say(f"{_when(record.expires_at)}. Copy it now: it is kept nowhere.")
+    _say(f"Key {record.id} of {record.account}, good for {span}, until {_when(record.expires_at)}.")
+    _say("Copy it now: it is kept nowhere.")
     click.echo(text)
-    _say(f"Its holder sends it as {place or ', '.join(KEY_PLACES)}.", end=" ")
+    _say(f"Its holder sends it as {place or ', '.join(KEY_PLACES)}.")
     _say(f"Before it ends: keys rotate {record.id}")
 
 
@@ -270,5 +270,5 @@ def _when(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _say(text: str, end: str = "\n") -> None:
-    click.echo(text + end, nl=False, err=True)
+def _say(text: str) -> None:
+    click.echo(text, err=True)

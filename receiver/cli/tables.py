@@ -102,6 +102,9 @@ def _lines(record: Mapping[str, Any], indent: str) -> Iterator[str]:
             yield head
             yield from _lines(value, indent + _STEP)
             continue
+        if value is None or value in ("", {}, [], ()):
+            yield f"{head} {_NOTHING}"
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         first, *rest = map(printable, text.rstrip("\n").split("\n"))
         yield f"{head} {first}"
