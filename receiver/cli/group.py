@@ -42,6 +42,8 @@ _PLACES = {
     "Develop": {
         "up": "dev.commands:up",
         "simulate": "dev.commands:simulate",
+        "new": "dev.new:new",
+        "capture": "dev.capture:capture",
     },
 }
 _PLACE_OF = {name: place for names in _PLACES.values() for name, place in names.items()}

@@ -1,0 +1,28 @@
+"""The command `new`: a project that works, with its tests and its deployment. It needs no app."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import ReceiverError
+from .project import Project
+
+
+@click.command()
+@click.argument("name")
+@click.option("--mounted", is_flag=True, help="A Flask app with the webhooks mounted in it.")
+def new(name: str, mounted: bool) -> None:
+    """Write a project into the folder NAME: an app, a handler, its tests, the files to deploy it.
+
+    Without --mounted it is the standalone receiver. A folder that is there already is left alone.
+    """
+    try:
+        project = Project(name, mounted=mounted)
+        files = project.write()
+    except ReceiverError as error:
+        raise click.ClickException(str(error)) from error
+    for file in files:
+        click.echo(f"  {name}/{file}")
+    click.echo(f"\n{len(files)} files. Go on with:\n")
+    for line in project.commands():
+        click.echo(f"  {line}")
