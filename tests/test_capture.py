@@ -15,6 +15,7 @@ from flask import Flask
 from support import KEYS
 
 from receiver import InboundMessage, Receiver
+from receiver.cli.exits import NOT_FOUND
 from receiver.dev.case import body_of, provider_of, receive, unfold
 from receiver.dev.disguise import Disguise
 from receiver.errors import ReceiverError
@@ -208,8 +209,16 @@ def test_a_body_that_was_erased_is_said_to_be(app: Flask, redis: Any) -> None:
     (event_id,) = app.extensions["receiver"].journal.ids()
     assert redis.hdel(f"receiver:event:{event_id}", "raw")
     done = call(app, event_id)
-    assert done.exit_code == 1
+    assert done.exit_code == NOT_FOUND
     assert "was erased: it is kept for RECEIVER_RAW_RETENTION seconds" in done.stderr
+
+
+def test_an_event_that_was_forgotten_is_said_to_be(app: Flask) -> None:
+    (event_id,) = app.extensions["receiver"].journal.ids()
+    app.test_cli_runner().invoke(args=["receiver", "forget", "+255712345678", "--yes"])
+    done = call(app, event_id)
+    assert done.exit_code == NOT_FOUND
+    assert "was forgotten" in done.stderr
 
 
 def test_what_is_not_there_and_what_had_no_body_is_said(app: Flask) -> None:

@@ -97,6 +97,42 @@ def test_each_way_to_write_a_message_is_the_same_event(
     assert event.sent_at is not None
 
 
+CASES = Path(__file__).parent / "providers" / "cases"
+
+
+@pytest.mark.parametrize("case", ["lefoka/form-of-a-reply", "smsbox/form-with-brackets", "smsbox/multipart"])
+def test_the_file_of_a_case_is_sent_as_it_is(simulate: Simulate, url: str, case: str) -> None:
+    result = simulate(case.partition("/")[0], str(CASES / f"{case}.json"), "--to", url)
+    assert result.exit_code == 0, result.output
+    assert "1: 200 exactly the ack" in result.output
+
+
+def test_a_case_whose_ack_is_another_one_is_not_acknowledged(
+    simulate: Simulate, url: str, tmp_path: Path
+) -> None:
+    told = json.loads((CASES / "smsbox" / "sample.json").read_text())
+    told["ack"]["json"]["successful"] = "true"
+    path = tmp_path / "another.json"
+    path.write_text(json.dumps(told))
+    result = simulate("smsbox", str(path), "--to", url)
+    assert result.exit_code == 1
+    assert "1: 200 not the ack" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "there is no case"), ("{", "is no case"), ("{}", "is no case"), ("[]", "is no case")],
+)
+def test_what_is_no_case_is_said_to_be_none(
+    simulate: Simulate, url: str, tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "case.json"
+    if text is not None:
+        path.write_text(text)
+    result = simulate("smsbox", str(path), "--to", url)
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
 def test_the_cases_of_lefoka_are_its_documented_events(
     simulate: Simulate, app: Flask, url: str
 ) -> None:

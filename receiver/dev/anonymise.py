@@ -39,7 +39,13 @@ _LETTERS = {"LATIN": "é", "ARABIC": "ع", "ETHIOPIC": "አ", "CYRILLIC": "ж", 
 
 
 class Numbers:
-    """Invented numbers; ``read`` gives a number as E.164, as the provider reads it."""
+    """Invented numbers; ``read`` gives a number as E.164, as the provider reads it.
+
+    >>> from receiver.msisdn import normalise
+    >>> numbers = Numbers(lambda raw: normalise(raw, "ZA"))
+    >>> numbers.other("063 788 5448"), numbers.other("+27637885448"), numbers.other("15000")
+    ('063 000 0001', '+27630000001', '15002')
+    """
 
     def __init__(self, read: Callable[[str], str]) -> None:
         self._read = read
@@ -121,7 +127,12 @@ class Numbers:
 
 
 class Ids:
-    """Invented ids: the characters of each kind stay of that kind, and the end counts."""
+    """Invented ids: the characters of each kind stay of that kind, and the end counts.
+
+    >>> ids = Ids()
+    >>> ids.other("120a1039103910"), ids.other("f8CF-92"), ids.other("120a1039103910")
+    ('000a0000000001', 'a0AA-02', '000a0000000001')
+    """
 
     def __init__(self) -> None:
         self._invented: dict[str, str] = {}
@@ -179,7 +190,11 @@ def is_date(value: str) -> bool:
 
 
 def text_like(text: str) -> str:
-    """Give a text of the same length and scripts that says nothing."""
+    """Give a text of the same length and scripts that says nothing.
+
+    >>> text_like("Où est ma commande 4711 ?")
+    'Xé xxx xx xxxxxxxx 0000 ?'
+    """
     if _URL.fullmatch(text.strip()):
         return "https://example.org/x"
     return "".join("0" if char.isdecimal() else _letter_like(char, "x") for char in text)

@@ -38,11 +38,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """One body, and the transaction id that its ack must repeat, where it has one."""
+    """One body, and the transaction id that its ack must repeat, where it has one.
+
+    ``ack``: the status and the body that must be answered, where a case says so.
+    """
 
     body: bytes
     content_type: str = _JSON
     transaction_id: str | None = None
+    ack: tuple[int, bytes] | None = None
 
 
 Shape = Callable[[Wish], Callback]

@@ -13,6 +13,9 @@ from flask.cli import with_appcontext
 from marshmallow import ValidationError
 
 from ..accounts import Account
+from ..cli import completers
+from ..cli.exits import Fault, NotFound
+from ..cli.manual import Command
 from ..errors import ReceiverError
 from ..plugins import provider_classes
 from ..providers.base import Provider
@@ -34,8 +37,14 @@ class Came:
     content_type: str | None
 
 
-@click.command()
-@click.argument("found_id", metavar="ID")
+@click.command(
+    cls=Command,
+    examples={
+        "capture 5cc1 > tests/cases/odd-report.json": "what came, for a test of the provider",
+        "capture 5cc1 --keep-texts": "the text is the point, and says nothing of anybody",
+    },
+)
+@click.argument("found_id", metavar="ID", shell_complete=completers.body_ids)
 @click.option("--keep-texts", is_flag=True, help="They say nothing of anybody: leave them.")
 @click.option("--source", help="What to say of where it comes from.")
 @with_appcontext
@@ -53,7 +62,7 @@ def capture(found_id: str, keep_texts: bool, source: str | None) -> None:
         said = source or f"captured from {came.provider}: numbers, ids and texts are invented"
         case = disguise.case(said, options)
     except ReceiverError as error:
-        raise click.ClickException(str(error)) from error
+        raise Fault(str(error)) from error
     click.echo(json.dumps(case, indent=2))
     kept = ", ".join(disguise.kept) or "nothing"
     click.echo(f"Look at it before you share it. As it came: times, prices, {kept}.", err=True)
@@ -66,19 +75,21 @@ def _find(found_id: str) -> Came:
     whole = len(found_id) == _ID_LENGTH
     events = [found_id] if whole and not bodies else list(parts.journal.beginning(found_id))
     if len(bodies) + len(events) > 1:
-        raise click.ClickException(f"several ids begin with {found_id}: give more of it")
+        raise Fault(f"several ids begin with {found_id}", "give more of it")
     if bodies:
         (body,) = bodies
         label = body.headers.get("content-type")
         return _whole(body.account, body.provider, body.raw, label, found_id)
     record = parts.journal.load(events[0]) if events else None
     if record is None:
-        raise click.ClickException(
-            f"there is no event and no body {found_id}; see events and quarantine list"
+        raise NotFound(
+            f"there is no event and no body {found_id}", "events list, or quarantine list"
         )
     event = record.event
+    if record.forgotten:
+        raise NotFound(f"the event {found_id} was forgotten: nothing of its body is left")
     if event.trust not in ("key", "token"):
-        raise click.ClickException(f"the event {found_id} came by no webhook: it has no body")
+        raise Fault(f"the event {found_id} came by no webhook: it has no body")
     holder = record if record.raw_in is None else parts.journal.load(record.raw_in)
     headers = holder.headers if holder is not None else {}
     raw = parts.journal.load_raw(record)
@@ -89,9 +100,9 @@ def _whole(
     account: str, provider: str, raw: bytes | None, label: str | None, found_id: str
 ) -> Came:
     if not raw:
-        raise click.ClickException(
-            f"the body of {found_id} was erased: it is kept for RECEIVER_RAW_RETENTION seconds."
-            " Capture a newer one"
+        raise NotFound(
+            f"the body of {found_id} was erased: it is kept for RECEIVER_RAW_RETENTION seconds",
+            "capture a newer one",
         )
     return Came(account=account, provider=provider, body=raw, content_type=label)
 

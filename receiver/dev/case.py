@@ -20,6 +20,7 @@ from ..events import to_dict
 from ..providers.base import Provider, Received
 from ..security import Door, WebhookRequest
 from ..signing import SignedUrls
+from .callbacks import Callback
 
 NAMES = frozenset(
     {"source", "account", "request", "events", "ack", "quarantine", "alike"},
@@ -55,6 +56,18 @@ def body_of(request: Mapping[str, Any]) -> bytes:
     return _joined(request["text"]).encode("utf-8")
 
 
+def callback_of(case: Mapping[str, Any]) -> Callback:
+    """Give what a provider would send, and must be answered."""
+    told: dict[str, Any] = unfold(case)
+    request, ack = told["request"], told["ack"]
+    answer = ack["body"] if "body" in ack else json.dumps(ack["json"])
+    return Callback(
+        body=body_of(request),
+        content_type=request.get("content_type", "application/json"),
+        ack=(ack["status"], answer.encode("utf-8")),
+    )
+
+
 def result_of(received: Received) -> dict[str, Any]:
     """Give what a provider made of a callback, as a case says it."""
     found: dict[str, Any] = {
@@ -85,7 +98,11 @@ def ack_of(received: Received) -> dict[str, Any]:
 
 
 def unfold(value: Any) -> Any:
-    """Write out the repetitions of a case."""
+    """Write out the repetitions of a case.
+
+    >>> unfold({"to": {"$repeat": {"count": 2, "of": "27{n}"}}})
+    {'to': ['27000000', '27000001']}
+    """
     if isinstance(value, dict) and set(value) == {"$repeat"}:
         count, of = value["$repeat"]["count"], value["$repeat"]["of"]
         return [_numbered(of, n) for n in range(count)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from ..errors import ConfigurationError, ReceiverError
 from ..words import printable
 from . import simulator
 from .callbacks import SHAPES, Shape, Wish
+from .case import callback_of
 from .folder import DEFAULT, Folder
 from .up import Options, Up
 
@@ -73,6 +75,7 @@ def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     examples={
         "simulate smsbox inbound --text 'BALANCE'": "somebody writes to you",
         "simulate lefoka report --status failed": "an SMS of yours did not arrive",
+        "simulate acme tests/cases/odd-report.json": "a case of a provider of your own",
         "simulate smsbox inbound --id t1 --times 2": "a resend: acknowledged again, handled once",
     },
     fields=("call", *(field.name for field in fields(simulator.Answer))),
@@ -131,7 +134,9 @@ def simulate(
 
 
 def _shape(provider: str, case: str) -> Shape:
-    """Find what to send, or say which case may have been meant."""
+    """Find what to send, in a case's file or by its name, or say which may have been meant."""
+    if case.endswith(".json"):
+        return _of_file(Path(case))
     known = {
         f"{provider} {case}": shape
         for provider, cases in SHAPES.items()
@@ -142,6 +147,17 @@ def _shape(provider: str, case: str) -> Shape:
         close = " or ".join(f"simulate {found}" for found in close_to(wanted, known))
         raise UsageFault(f"there is no {wanted}; there are {_LIST}", close)
     return known[wanted]
+
+
+def _of_file(path: Path) -> Shape:
+    """Read a case: what it says of texts and numbers stands, whatever is asked for beside."""
+    try:
+        callback = callback_of(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise UsageFault(f"there is no case {path}", "give the path of a case's file") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageFault(f"{path} is no case: {error}", "see capture, which writes one") from error
+    return lambda wish: callback
 
 
 def _target(

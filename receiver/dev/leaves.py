@@ -55,7 +55,13 @@ def changed(text: str, change: Change, depth: int = 0) -> str:
 
 
 def values(text: str) -> list[tuple[str, str]]:
-    """List the values of a text with their fields' names, as `changed` finds them."""
+    """List the values of a text with their fields' names, as `changed` finds them.
+
+    >>> values("{'from': '255701', 'message': {'text': 'hi")
+    [('from', '255701'), ('text', 'hi')]
+    >>> values("from=255701&message[text]=good+morning")
+    [('from', '255701'), ('text', 'good morning')]
+    """
     found: list[tuple[str, str]] = []
 
     def note(name: str, value: str, is_number: bool) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import click
 
+from ..cli.exits import Fault
+from ..cli.manual import Command
 from ..errors import ReceiverError
 from .project import Project
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples={
+        "new my-shop": "the standalone receiver, in the folder my-shop",
+        "new my-shop --mounted": "a Flask app of yours, with the webhooks in it",
+    },
+)
 @click.argument("name")
 @click.option("--mounted", is_flag=True, help="A Flask app with the webhooks mounted in it.")
 def new(name: str, mounted: bool) -> None:
@@ -20,7 +28,7 @@ def new(name: str, mounted: bool) -> None:
         project = Project(name, mounted=mounted)
         files = project.write()
     except ReceiverError as error:
-        raise click.ClickException(str(error)) from error
+        raise Fault(str(error)) from error
     for file in files:
         click.echo(f"  {name}/{file}")
     click.echo(f"\n{len(files)} files. Go on with:\n")

@@ -87,7 +87,9 @@ def _attempt(
 def _acknowledged(
     provider: str, response: httpx.Response, callback: Callback, target: Target
 ) -> bool:
-    """Tell whether this is the exact answer that the provider's document asks for."""
+    """Tell whether this is the exact answer that the provider's document, or the case, asks for."""
+    if callback.ack is not None:
+        return (response.status_code, response.content) == callback.ack
     if response.status_code != httpx.codes.OK:
         return False
     if provider == "lefoka":

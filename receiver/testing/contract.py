@@ -61,11 +61,18 @@ class ProviderContract:
     garbage: ClassVar[bytes] = b"\x00 the callback of nobody"
     cases: ClassVar[str | Path | None] = None
 
-    def make(self, name: str = "contract", **more: Any) -> Provider:
-        """Make an account at the provider; ``more`` goes over ``credentials``."""
+    def make(self, name: str = "contract", *, transport: Any = None, **more: Any) -> Provider:
+        """Make an account at the provider; ``more`` goes over ``credentials``.
+
+        ``transport`` stands in for the network, where the provider takes one: httpx has a
+        `MockTransport`.
+        """
         given = {**self.credentials, **more, "provider": self.provider.name}
         account = Account(name=name, **self.provider.account_schema().load(given))
-        return self.provider(account, Door(account, SignedUrls([_SIGNING_KEY])))
+        door = Door(account, SignedUrls([_SIGNING_KEY]))
+        # not all providers take a transport: those that send
+        network = {} if transport is None else {"transport": transport}
+        return self.provider(account, door, **network)
 
     def request(self, body: bytes | None = None, *, key: str = "", **fields: Any) -> WebhookRequest:
         """Make a request with the good body; ``key`` travels in the header ``X-API-Key``."""
