@@ -152,7 +152,7 @@ def test_the_url_command(project: Path) -> None:
     result = subprocess.run(
         command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
-    assert result.stdout.startswith("https://sms.example.org/webhooks/lefoka/")
+    assert result.stdout.startswith("https://sms.example.org/webhooks/smsbox/")
 
 
 def test_the_settings_table_is_whole_and_right() -> None:
