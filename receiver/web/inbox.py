@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import Forbidden, HTTPException, NotFound, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..errors import without_values
+from ..errors import KeyLost, without_values
 from .blueprint import exempt_from_csrf
 from .inbox_batches import Batches
 from .inbox_desk import ENDPOINT, Desk, Parts, url
@@ -60,6 +60,7 @@ def inbox_blueprint(parts: Parts) -> Blueprint:
     blueprint.before_request(door.open)
     blueprint.after_request(door.close)
     blueprint.register_error_handler(RedisError, door.away)
+    blueprint.register_error_handler(KeyLost, door.locked)
     blueprint.register_error_handler(HTTPException, door.turned_away)
     blueprint.register_error_handler(Exception, door.failed)
     events, pages = EventPages(desk), Pages(desk)
@@ -164,6 +165,11 @@ class _Door:
         answer = self._desk.page("problem.html", 503, code=503, spool=spool_of(self._desk))
         answer.headers["Retry-After"] = "5"
         return answer
+
+    def locked(self, error: KeyLost) -> AnyResponse:
+        """Say that what was asked for is encrypted with a key that is not configured here."""
+        _log.error("event=key_lost page=%s help='see check'", request.endpoint)
+        return self._desk.page("problem.html", 500, code="key", spool=None)
 
     def failed(self, error: Exception) -> AnyResponse:
         """Say that something of ours failed, without what the error says: it may quote a text."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import inf
+from math import inf, isfinite
 
-from ..errors import Unreadable
+from ..errors import KeyLost, Unreadable
 from ..store.browse import Place, Span
 from ..store.deadletters import DeadLetter
 from ..store.journal import Noted, Record
@@ -121,14 +122,18 @@ class Selection:
         return Step(cursor, act)
 
     def _bodies(self, state: State) -> Iterator[Step]:
-        quarantine = self._desk.parts.quarantine
-        span = Span(before=Place.read(state["cursor"]))
-        for place in self._desk.browse.walk(quarantine.index, span):
-            body = quarantine.load(place.id)
+        index, span = self._desk.parts.quarantine.index, Span(before=Place.read(state["cursor"]))
+        for place in self._desk.browse.walk(index, span):
+            body = self._open(place.id)
             wanted = body is not None and (
                 state["account"] in ("", body.account) and state["body"] in ("", body.id)
             )
             yield self._body(str(place), body, state) if body and wanted else Step(str(place))
+
+    def _open(self, body_id: str) -> Quarantined | None:
+        with suppress(KeyLost):
+            return self._desk.parts.quarantine.load(body_id)
+        return None
 
     def _body(self, cursor: str, body: Quarantined, state: State) -> Step:
         parts = self._desk.parts
@@ -150,6 +155,7 @@ class Selection:
 
 def _score(text: str) -> float:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return inf
+    return found if isfinite(found) else inf

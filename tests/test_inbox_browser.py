@@ -1,0 +1,332 @@
+"""The inbox in a real browser: live, with a keyboard, on a phone, in the dark, for everybody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from browsing import Browser, chromium, serving
+from conftest import ACCOUNTS, LEFOKA_KEY
+from flask import Flask
+from inboxes import PASSWORD, SENDER, come, send, with_inbox
+from private import private_in
+from processes import until
+from selenium.webdriver import Keys
+from support import report
+
+from receiver.dev.provider_api import ProviderApi
+from receiver.dev.provider_api import serving as serving_api
+from receiver.web import inbox_batches
+
+MakeApp = Callable[..., Flask]
+RunJobs = Callable[[Flask], int]
+
+ARABIC = "مرحبا، متى يصل طلبي؟"
+LONG = "https://shop.example.org/orders/" + "a1b2c3d4" * 30
+PAGES = ["", "failed", "quarantine", "system"]
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chrome: Browser) -> Iterator[Browser]:
+    """A browser that nobody is logged in to; whatever it does, our pages give it no complaint."""
+    chrome.renew()
+    yield chrome
+    assert chrome.complaints() == []
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Iterator[Flask]:
+    keys = {
+        "lefoka": {LEFOKA_KEY: "lefoka-secret"},
+        "smsbox": {"smsbox-test-key-0001": "smsbox-secret"},
+    }
+    with serving_api(ProviderApi(keys)) as url:
+        accounts = {name: {**account, "base_url": url} for name, account in ACCOUNTS.items()}
+        yield with_inbox(make_app, ACCOUNTS=accounts)
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    with serving(app) as url:
+        yield f"{url}/webhooks/inbox/"
+
+
+def enter(browser: Browser, address: str) -> None:
+    browser.open(address)
+    browser.type("#password", PASSWORD + Keys.ENTER)
+    browser.reads("Events")
+
+
+def furnish(app: Flask, run_jobs: RunJobs) -> None:
+    """Have everything happen that a page may show."""
+    for text in ("BALANCE", "CLOSED account", "CLOSED again", ARABIC, LONG, "<b>bold</b>", "STOP"):
+        send(app, text)
+    told = {"id": "m-1", "message": "Your parcel is at the depot."}
+    come(app, "lefoka", report("delivered", "27637885448", "27637885449", **told))
+    come(app, "lefoka", report("failed", "27637885448", id="m-2", message=LONG))
+    come(app, "smsbox", "no JSON " + LONG)
+    come(app, "lefoka", "<xml/>")
+    app.extensions["receiver"].keybook.create("smsbox", 90)
+    run_jobs(app)
+    send(app, "this one waits")
+
+
+def visit(browser: Browser, address: str) -> Iterator[str]:
+    """Go to each kind of page, and name it."""
+    for page in PAGES:
+        browser.open(address + page)
+        yield page or "events"
+    browser.open(f"{address}?outcome=failed")
+    yield "a filter"
+    event = browser.one(".event .what").get_attribute("href")
+    browser.open(str(event))
+    for details in browser.all("details"):
+        browser.run("arguments[0].open = true", details)
+    yield "an event"
+    browser.open(f"{event}/conversation")
+    yield "a conversation"
+    browser.open(f"{address}quarantine")
+    browser.open(str(browser.one("td a").get_attribute("href")))
+    yield "a body"
+    browser.open(f"{address}failed")
+    browser.one(".bar .primary").click()
+    browser.reads("Retry 2 dead letters?")
+    yield "a question"
+
+
+def test_the_password_lets_in_and_a_wrong_one_does_not(
+    browser: Browser, app: Flask, address: str
+) -> None:
+    browser.open(address)
+    browser.type("#password", "open sesame" + Keys.ENTER)
+    browser.reads("This is not the password.")
+    assert "401" in "".join(browser.complaints())  # the browser's own word for that
+    enter(browser, address)
+    assert browser.url == address
+    browser.press("Log out")
+    browser.open(f"{address}failed")
+    assert "/login?next=" in browser.url
+
+
+def test_events_appear_and_change_without_a_reload(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "was there before")
+    enter(browser, address)
+    browser.run("window.untouched = true")
+    send(app, "BALANCE")
+    until(lambda: len(browser.all(".event")) == 2, "the new event")
+    assert browser.one("#news").get_attribute("textContent") == "1 new event"
+    first = browser.all(".event")[0]
+    assert "BALANCE" in first.text
+    assert "waiting" in first.text
+    run_jobs(app)
+    until(lambda: "done" in browser.all(".event")[0].text, "its outcome")
+    assert "You have 5 left." in browser.all(".event")[0].text
+    assert browser.run("return window.untouched")
+
+
+def test_a_list_says_that_it_is_not_live_any_more(browser: Browser, app: Flask) -> None:
+    with serving(app) as url:
+        enter(browser, f"{url}/webhooks/inbox/")
+    browser.reads("Not live: the server does not answer")
+    assert "ERR_CONNECTION_REFUSED" in "".join(browser.complaints())
+
+
+def test_a_number_and_a_text_are_found_and_stay_out_of_every_url_and_log(
+    browser: Browser, app: Flask, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    send(app, "hello there")
+    send(app, "BALANCE")
+    send(app, "not mine, hello", "+255712345670")
+    enter(browser, address)
+    browser.type("#f-number", "0255 712 345 678".removeprefix("0"))
+    browser.type("#f-text", "HELLO")
+    browser.press("Filter")
+    assert [row.text for row in browser.all(".event .text")] == ["hello there"]
+    assert browser.one("#f-text").get_attribute("value") == "HELLO"
+    assert browser.one("#f-number").get_attribute("value") == SENDER
+    browser.one(".event .contact").click()
+    browser.reads("account smsbox")
+    assert "conversation" in browser.url
+    lines = [line.getMessage() for line in caplog.records if line.name == "werkzeug"]
+    assert len(lines) > 5
+    assert private_in("\n".join(lines)) == []
+    assert "HELLO" not in "\n".join(lines)
+
+
+def test_a_filter_by_time_is_meant_by_the_clock_of_the_reader(
+    browser: Browser, app: Flask, address: str
+) -> None:
+    send(app, "hello")
+    zone = {"timezoneId": "Africa/Nairobi"}
+    browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
+    try:
+        enter(browser, address)
+        here = browser.run(
+            "const d = new Date(Date.now() - 600000);"
+            "return new Date(d - d.getTimezoneOffset() * 60000).toISOString().slice(0, 16)"
+        )
+        browser.run("document.getElementById('f-since').value = arguments[0]", here)
+        browser.press("Filter")
+        assert len(browser.all(".event")) == 1
+        assert browser.one("#f-since").get_attribute("value") == here
+        until(lambda: "UTC" not in browser.one(".event time").text, "the reader's own time")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_a_conversation_stands_as_on_a_phone(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "BALANCE")
+    send(app, "thanks")
+    run_jobs(app)
+    enter(browser, address)
+    browser.one(".event .contact").click()
+    browser.reads("You have 5 left.")
+    sides = {item.get_attribute("class") for item in browser.all(".talk li")}
+    assert sides == {"in", "out"}
+    left = browser.one(".talk .in .bubble").rect["x"]
+    assert left < browser.one(".talk .out .bubble").rect["x"]
+
+
+def test_a_handler_is_mended_and_its_dead_letters_are_retried_step_by_step(
+    browser: Browser,
+    app: Flask,
+    address: str,
+    run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbox_batches, "A_STEP", 1)
+    for number in range(4):
+        send(app, f"CLOSED {number}")
+    run_jobs(app)
+    enter(browser, address)
+    browser.press("Failed 4")
+    browser.press("Retry all 4…")
+    browser.reads("Retry 4 dead letters?")
+    browser.press("Retry them")
+    browser.reads("4 queued again")  # the steps between follow by themselves
+    browser.press("Back")
+    browser.reads("No dead letters.")
+
+
+def test_one_dead_letter_is_retried_and_dropped_and_its_event_replayed(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "CLOSED")
+    run_jobs(app)
+    enter(browser, address)
+    browser.one(".event .what").click()
+    browser.reads("no such customer")
+    for press, asked, sure in (
+        ("Retry…", "Retry 1 dead letter?", "Retry it"),
+        ("Replay this handler…", "Replay 1 event of handler app.closed?", "Replay it"),
+        ("Drop…", "Drop 1 dead letter?", "Drop it"),
+    ):
+        browser.press(press)
+        browser.reads(asked)
+        browser.press("Cancel")
+        browser.press(press)
+        browser.press(sure)
+        browser.reads("Inbound message")
+        run_jobs(app)
+        browser.open(browser.url)
+    assert len(app.extensions["receiver"].deadletters) == 0
+
+
+def test_with_the_keyboard_alone(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "hello")
+    run_jobs(app)
+    browser.open(address)
+    assert browser.run("return document.activeElement.id") == "password"
+    browser.driver.switch_to.active_element.send_keys(PASSWORD, Keys.ENTER)
+    browser.reads("Events")
+    press = browser.one("body").send_keys
+    press(Keys.TAB)
+    active = browser.driver.switch_to.active_element
+    assert active.text == "Skip to the content"
+    assert active.rect["y"] >= 0
+    active.send_keys(Keys.ENTER)
+    assert browser.run("return document.activeElement.id") == "main"
+    seen = list[str]()
+    while "contact" not in seen[-1:] and len(seen) < 40:
+        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+        seen.append(
+            browser.run("return document.activeElement.className || document.activeElement.id")
+        )
+        outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle")
+        # a field for a time shows by itself which part of it has the focus
+        assert outline != "none" or seen[-1] in ("f-since", "f-until"), seen
+    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    ring = "return getComputedStyle(document.activeElement.closest('.event')).outlineStyle"
+    assert browser.run(ring) == "solid"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.reads("As we read it")
+
+
+def test_a_new_event_does_not_take_the_focus_away(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "hello")
+    enter(browser, address)
+    browser.run("document.querySelector('.event .what').focus()")
+    focused = browser.run("return document.activeElement.id")
+    run_jobs(app)
+    send(app, "another")
+    until(lambda: len(browser.all(".event")) == 2, "the new event")
+    until(lambda: "done" in browser.all(".event")[1].text, "the change of the one in focus")
+    assert browser.run("return document.activeElement.id") == focused
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_every_page_fits_and_can_be_used_by_everybody(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs, width: int, dark: bool
+) -> None:
+    browser.renew(width=width, dark=dark)
+    furnish(app, run_jobs)
+    browser.open(address)
+    assert browser.barriers() == []
+    enter(browser, address)
+    for page in visit(browser, address):
+        assert browser.barriers() == [], page
+        wide = browser.run("return document.documentElement.scrollWidth")
+        assert wide <= width, page
+        ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, ground[4:-1].split(","))) < 200) is dark
+
+
+def test_what_would_be_a_barrier_is_found(browser: Browser, app: Flask, address: str) -> None:
+    enter(browser, address)
+    browser.run("document.querySelector('label').remove()")
+    browser.run("document.querySelector('h1').style.color = '#999'")
+    found = "".join(browser.barriers())
+    assert "label" in found
+    assert "color-contrast" in found
+
+
+def test_markup_in_a_text_never_runs(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    send(app, "<script>document.title = 'owned'</script><img src=x onerror='document.title=1'>")
+    run_jobs(app)
+    enter(browser, address)
+    send(app, "<script>document.title = 'owned'</script><svg onload='document.title=1'>")
+    until(lambda: len(browser.all(".event")) == 2, "the new event")
+    for page in ("", browser.one(".event .what").get_attribute("href")):
+        browser.open(page or address)
+        assert "owned" in browser.text
+        assert "SMS inbox" in browser.driver.title
+        assert browser.all("main img, main svg, main script") == []
