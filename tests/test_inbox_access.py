@@ -21,7 +21,16 @@ from receiver.cli import receiver_commands
 from receiver.web import inbox_failures
 from receiver.web.inbox import COOKIE
 
-PAGES = ["", "failed", "quarantine", "system", "new", "events/" + "0" * 32, "nothing/at/all"]
+PAGES = [
+    "",
+    "failed",
+    "quarantine",
+    "figures",
+    "system",
+    "new",
+    "events/" + "0" * 32,
+    "nothing/at/all",
+]
 
 
 def test_without_a_password_or_a_guard_there_is_no_inbox(make_app: MakeApp) -> None:

@@ -24,7 +24,7 @@ RunJobs = Callable[[Flask], int]
 
 ARABIC = "مرحبا، متى يصل طلبي؟"
 LONG = "https://shop.example.org/orders/" + "a1b2c3d4" * 30
-PAGES = ["", "failed", "quarantine", "system"]
+PAGES = ["", "failed", "quarantine", "figures", "system"]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,7 @@ def furnish(app: Flask, run_jobs: RunJobs) -> None:
     app.extensions["receiver"].keybook.create("smsbox", 90)
     run_jobs(app)
     send(app, "this one waits")
+    app.extensions["receiver"].tally.flush()
 
 
 def visit(browser: Browser, address: str) -> Iterator[str]:
@@ -290,8 +291,11 @@ def test_a_new_event_does_not_take_the_focus_away(
     assert browser.run("return document.activeElement.id") == focused
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 768, 390])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [(1280, False), (1280, True), (768, False), (390, True)],
+    ids=["wide", "wide and dark", "tablet", "phone, in the dark"],
+)
 def test_every_page_fits_and_can_be_used_by_everybody(
     browser: Browser, app: Flask, address: str, run_jobs: RunJobs, width: int, dark: bool
 ) -> None:
@@ -315,6 +319,20 @@ def test_what_would_be_a_barrier_is_found(browser: Browser, app: Flask, address:
     found = "".join(browser.barriers())
     assert "select-name" in found
     assert "color-contrast" in found
+
+
+def test_the_figures_are_drawn(
+    browser: Browser, app: Flask, address: str, run_jobs: RunJobs
+) -> None:
+    furnish(app, run_jobs)
+    enter(browser, address)
+    browser.open(f"{address}figures")
+    tables = len(browser.all("figure table.plain"))
+    assert len(browser.all("figure canvas")) == tables > 3
+    drawn = (
+        "return [...arguments[0].getContext('2d').getImageData(0, 0, 900, 400).data].some(x => x)"
+    )
+    assert all(browser.run(drawn, canvas) for canvas in browser.all("figure canvas"))
 
 
 def test_markup_in_a_text_never_runs(

@@ -387,7 +387,7 @@ def test_the_system_is_shown_with_what_is_wrong(make_app: MakeApp, run_jobs: Run
     assert re.search(r"<dt>smsbox</dt><dd>1</dd>", optouts)
 
 
-PAGES = ["", "failed", "quarantine", "system", "new", f"events/{'0' * 32}"]
+PAGES = ["", "failed", "quarantine", "figures", "system", "new", f"events/{'0' * 32}"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -19,6 +19,7 @@ from .blueprint import exempt_from_csrf
 from .inbox_batches import Batches
 from .inbox_desk import ENDPOINT, Desk, Parts, url
 from .inbox_events import EventPages
+from .inbox_figures import FigurePages
 from .inbox_pages import Pages, spool_of
 from .inbox_session import SESSION_SECONDS
 
@@ -75,6 +76,7 @@ def inbox_blueprint(parts: Parts) -> Blueprint:
         ("/quarantine", pages.quarantine, "GET"),
         ("/quarantine/<body_id>", pages.body, "GET"),
         ("/system", pages.system, "GET"),
+        ("/figures", FigurePages(desk).figures, "GET"),
         ("/confirm", batches.confirm, "POST"),
         ("/run", batches.run, "POST"),
         ("/login", door.login, "GET"),

@@ -24,6 +24,7 @@ from ..silence import Silence
 from ..store.browse import Browse
 from ..store.connection import Connection
 from ..store.deadletters import DeadLetters
+from ..store.figures import Figures
 from ..store.journal import Journal
 from ..store.keybook import KeyBook
 from ..store.optouts import OptOuts
@@ -48,6 +49,7 @@ class Parts(Protocol):
     journal: Journal
     jobs: JobMaker
     deadletters: DeadLetters
+    figures: Figures
     quarantine: Quarantine
     intake: Intake
     keybook: KeyBook
