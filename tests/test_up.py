@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import ACCOUNTS, need
 from redis import Redis
@@ -79,6 +80,30 @@ def test_the_first_minute_in_an_empty_folder(tmp_path: Path) -> None:
         assert up.end() == 0
         assert up.output.rstrip().endswith("Stopped.")
         assert "Error" not in up.output
+
+
+def test_the_inbox_opens_with_the_password_that_is_printed(tmp_path: Path) -> None:
+    need("curl")
+    with running(tmp_path) as up:
+        up.ready()
+        (line,) = [line for line in up.lines("http") if "inbox" in line]
+        url, _, password = line.partition("  password ")
+        up.shell(up.lines("curl ")[1])
+        up.see("demo.echo   done in")
+        with httpx.Client(trust_env=False, follow_redirects=True) as client:
+            page = client.post(f"{url}login", data={"password": password})
+            assert "You wrote: hello" in page.text
+            wrong = client.post(f"{url}login", data={"password": "wrong"})
+            assert wrong.status_code == 401
+        assert json.loads((tmp_path / ".receiver" / "keys.json").read_text())["inbox"]
+        assert up.end() == 0
+
+
+def test_an_inbox_of_ones_own_keeps_its_password(tmp_path: Path) -> None:
+    with running(tmp_path, FLASK_RECEIVER_INBOX_PASSWORD="pbkdf2:sha256:1$a$b") as up:
+        up.ready()
+        assert next(line for line in up.lines("http") if "inbox" in line).endswith("/inbox/")
+        assert up.end() == 0
 
 
 def test_the_keys_are_kept_for_the_next_time_and_for_nobody_else(tmp_path: Path) -> None:

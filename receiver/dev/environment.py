@@ -26,6 +26,7 @@ REDIS = "FLASK_RECEIVER_REDIS_URL"
 _ACCOUNTS = "FLASK_RECEIVER_ACCOUNTS"
 _OFFERED = "RECEIVER_UP_REDIS_URL"
 _FILLED_IN = "RECEIVER_UP_FILLED_IN"
+INBOX = "FLASK_RECEIVER_INBOX_PASSWORD"
 _HANDLERS = "receiver.dev.handlers"
 _SENDER_ID = "DEMO"
 
@@ -62,6 +63,8 @@ def missing(
         found[REDIS] = redis_url
     if "RECEIVER_HANDLERS" not in config and not Path("handlers").is_dir():
         found["FLASK_RECEIVER_HANDLERS"] = json.dumps([_HANDLERS])
+    if not {"RECEIVER_INBOX_PASSWORD", "RECEIVER_INBOX_GUARD"} & config.keys():
+        found[INBOX] = folder.keys()["inbox"]["hash"]
     if "RECEIVER_SPOOL_DIR" not in config:
         found["FLASK_RECEIVER_SPOOL_DIR"] = str((folder.path / "spool").resolve())
     return found

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from werkzeug.security import generate_password_hash
+
 from ..errors import ReceiverError
 
 DEFAULT = ".receiver"
@@ -85,7 +87,10 @@ class Folder:
             self._lock = None
 
     def keys(self) -> dict[str, Any]:
-        """Give ``secret_key`` and the credentials of demo ``accounts``, made on the first call."""
+        """Give ``secret_key``, the credentials of demo ``accounts``, and the ``inbox``'s password.
+
+        They are made on the first call.
+        """
         path = self.path / "keys.json"
         if not path.exists():
             pairs = {
@@ -97,6 +102,10 @@ class Folder:
             found: dict[str, Any] = json.loads(path.read_text())
         except ValueError as error:
             raise ReceiverError(f"{path} is damaged: delete it, new keys are made") from error
+        if "inbox" not in found:
+            password = secrets.token_urlsafe(9)
+            found["inbox"] = {"password": password, "hash": generate_password_hash(password)}
+            _write(path, json.dumps(found))
         return found
 
     def announce(self, running: Mapping[str, Any], shell: str) -> None:

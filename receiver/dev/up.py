@@ -152,7 +152,9 @@ class Up:
 
     def _show(self, app: Flask) -> None:
         """Print how to begin, then whatever happens, until told to stop."""
-        welcome = Welcome(app, self._base, self._command)
+        ours = environment.INBOX in self._filled_in
+        password = self._folder.keys()["inbox"]["password"] if ours else None
+        welcome = Welcome(app, self._base, self._command, password)
         self._folder.announce(
             welcome.announcement(), environment.as_shell(self._filled_in, self._changed)
         )

@@ -15,12 +15,16 @@ from ..accounts import Account
 
 
 class Welcome:
-    """``base`` is the address that the app is served at, ``command`` how we are called."""
+    """``base`` is the address that the app is served at, ``command`` how we are called.
 
-    def __init__(self, app: Flask, base: str, command: str) -> None:
+    ``password``: the inbox's, where it is one that we made.
+    """
+
+    def __init__(self, app: Flask, base: str, command: str, password: str | None) -> None:
         self._parts = app.extensions["receiver"]
         self._base = base
         self._command = command
+        self._password = password
         self._accounts = [p.account for p in self._parts.providers.values() if p.pushes]
 
     def announcement(self) -> dict[str, Any]:
@@ -53,6 +57,13 @@ class Welcome:
             lines.append(f"{self._command} simulate lefoka report")
         if lines:
             yield "Send it something: copy a line into another terminal.", lines
+        settings = self._parts.settings
+        if settings.inbox_password or settings.inbox_guard:
+            known = "" if self._password is None else f"  password {self._password}"
+            yield (
+                "See it in a browser: events as they come, conversations, what failed, figures.",
+                [f"{self._base}{settings.inbox_url}/{known}"],
+            )
 
     def _curl(self, account: Account) -> str | None:
         """Give a command line that sends one SMS to us; without a key the URL has it in it."""
