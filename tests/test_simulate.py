@@ -100,7 +100,9 @@ def test_each_way_to_write_a_message_is_the_same_event(
 CASES = Path(__file__).parent / "providers" / "cases"
 
 
-@pytest.mark.parametrize("case", ["lefoka/form-of-a-reply", "smsbox/form-with-brackets", "smsbox/multipart"])
+@pytest.mark.parametrize(
+    "case", ["lefoka/form-of-a-reply", "smsbox/form-with-brackets", "smsbox/multipart"]
+)
 def test_the_file_of_a_case_is_sent_as_it_is(simulate: Simulate, url: str, case: str) -> None:
     result = simulate(case.partition("/")[0], str(CASES / f"{case}.json"), "--to", url)
     assert result.exit_code == 0, result.output
