@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import SMSBOX_KEY
 from flask import Flask
+from flask.cli import ScriptInfo
 from logging_lines import entries, lines_of
 from processes import running, until
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,6 +21,7 @@ from servers import shop_environment
 from support import KEYS, message, report
 
 from receiver import DeliveryReport, GiveUp, InboundMessage, Receiver
+from receiver.dev.environment import of_children
 from receiver.logs import LogfmtFormatter
 from receiver.store.connection import Connection
 
@@ -257,6 +259,13 @@ def test_a_format_that_is_none_is_refused(deployment: Path, redis_url: str) -> N
     )
     assert started.returncode == 1
     assert "RECEIVER_LOG_FORMAT: must be logfmt (key=value) or json" in started.stderr
+
+
+def test_up_reads_the_lines_of_its_processes_whatever_the_deployment_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASK_RECEIVER_LOG_FORMAT", "json")
+    assert of_children(ScriptInfo())["FLASK_RECEIVER_LOG_FORMAT"] == "logfmt"
 
 
 def test_each_line_is_one_object() -> None:

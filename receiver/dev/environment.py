@@ -118,8 +118,11 @@ def offer_redis(app: Flask, redis_url: str) -> None:
 
 
 def of_children(info: ScriptInfo) -> dict[str, str]:
-    """Give the environment of the web server and the workers: they load the app that we did."""
-    found = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    """Give the environment of the web server and the workers: they load the app that we did.
+
+    Their log lines are plain, whatever the deployment's are: `up` picks warnings out of them.
+    """
+    found = {**os.environ, "PYTHONUNBUFFERED": "1", "FLASK_RECEIVER_LOG_FORMAT": "logfmt"}
     if info.app_import_path is not None:
         found["FLASK_APP"] = info.app_import_path
     for name in ("NO_PROXY", "no_proxy"):  # the simulated provider is on this machine
