@@ -92,7 +92,7 @@ ASKED = {
     "since": (["--since", "1h"], ALL),
     "since later": (["--since", (NOW + timedelta(days=1)).isoformat()], []),
     "until": (["--until", (NOW - timedelta(days=1)).isoformat()], []),
-    "limit": (["--limit", "2"], ["waits", "failed"]),
+    "limit": (["--limit", "1"], ["waits"]),
     "limit of what is asked for": (["--kind", "message", "--limit", "1"], ["waits"]),
     "two things": (["--kind", "report", "--status", "delivered"], ["delivered"]),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -18,10 +19,13 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from receiver.cli import progress, receiver_commands
 from receiver.cli.asking import confirm
+from receiver.cli.consoles import sign
 from receiver.cli.exits import MEANINGS, Fault, NotFound, UsageFault, faults, not_found
+from receiver.cli.findings import print_findings
 from receiver.cli.manual import Command, Group
 from receiver.cli.tables import BAD, Column, Marked, moment, print_record, print_table
 from receiver.errors import ConfigurationError, StorageUnavailable, TemporaryDeliveryError
+from receiver.vitals import Finding
 
 COLUMNS = [Column("WHEN", whole=True), Column("ID", whole=True), Column("HANDLER"), Column("WHY")]
 LONG = "handlers.loyalty_programme_of_the_shop.points_and_prizes"
@@ -259,6 +263,79 @@ def test_the_help_is_there_without_settings_and_without_redis(words: list[str]) 
 def test_the_version_is_that_of_the_package() -> None:
     result = CliRunner().invoke(receiver_commands, ["--version"])
     assert result.stdout == f"sms-receiver {version('sms-receiver')}\n"
+
+
+# What Flask does with the entry point, whatever is installed here.
+FLASK = """
+import sys
+from flask.cli import FlaskGroup
+from receiver.cli import receiver_commands
+group = FlaskGroup()
+group.add_command(receiver_commands)
+group.main(["--app", "shop", "receiver", *sys.argv[1:]], prog_name="flask")
+"""
+SHOP = """
+from flask import Flask
+from receiver import Receiver
+app = Flask(__name__)
+{}
+"""
+APPS = {
+    "wrong settings": ("Receiver(app)", "RECEIVER_SECRET_KEYS: there is none", 1),
+    "no receiver": ("", "the app shop has no Receiver", 1),
+    "no app": ("del app", "Failed to find Flask application", 2),
+}
+
+
+@pytest.mark.parametrize(("line", "said", "status"), APPS.values(), ids=APPS)
+def test_a_mounted_app_that_is_wrong_is_said_to_be_without_a_traceback(
+    line: str, said: str, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.py").write_text(SHOP.format(line))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
+    for words in (["check"], ["-h"]):
+        ended = subprocess.run(
+            [sys.executable, "-c", FLASK, *words],
+            cwd=tmp_path,
+            env=kept,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in ended.stderr
+        helped = words == ["-h"]
+        assert ended.returncode == (0 if helped else status)
+        assert ("flask receiver [OPTIONS]" in ended.stdout) if helped else (said in ended.stderr)
+
+
+def test_what_check_finds_is_told_by_a_sign_or_by_a_word(
+    terminal: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        Finding(what="Redis: version 7.2.4", ok=True),
+        Finding(what="handlers: " + "a long name " * 9, ok=False, mend="Mend it. " * 12),
+        Finding(what="of another kind", ok=True),
+    ]
+    print_findings(found)
+    lines = click.unstyle(capsys.readouterr().out).splitlines()
+    assert lines[0] == "Settings"
+    assert lines[1].startswith("  ✗ handlers: a long name")
+    assert {"  ✓ Redis: version 7.2.4", "Other", "1 of 3 things to mend."} <= {*lines}
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("    ") for line in lines[2:5])
+    monkeypatch.setenv("FORCE_COLOR", "")
+    print_findings(found[::2])
+    assert capsys.readouterr().out.splitlines() == [
+        "ok  Redis: version 7.2.4",
+        "ok  of another kind",
+        "All is well: 2 things looked at.",
+    ]
+
+
+def test_a_terminal_without_signs_gets_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", ascii_only)
+    assert [sign(good) for good in (True, False)] == ["ok", "BAD"]
 
 
 def test_a_fault_says_its_mend_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

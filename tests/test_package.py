@@ -24,7 +24,9 @@ def test_the_wheel_ships_the_package_its_pytest_plugin_and_nothing_else(tmp_path
     assert tops == {"receiver", "pytest_sms_receiver.py"}
     assert {"receiver/py.typed", "receiver/store/scripts/accept.lua"} <= set(names)
     (points,) = [name for name in names if name.endswith("entry_points.txt")]
-    assert "sms-receiver = receiver.standalone:main" in zipfile.ZipFile(wheel).read(points).decode()
+    found = zipfile.ZipFile(wheel).read(points).decode()
+    assert "sms-receiver = receiver.standalone:main" in found
+    assert "[flask.commands]\nreceiver = receiver.cli:receiver_commands" in found
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

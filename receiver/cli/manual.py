@@ -35,6 +35,10 @@ class _Taught(click.Command):
     examples: Examples
     fields: Sequence[str] = ()
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Give ``-h`` as well, whoever calls: click keeps what it was told first."""
+        return ["-h", "--help"]
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each with what it is for, and what ``--json`` gives."""
         if self.examples:
@@ -117,7 +121,6 @@ class Manual(Group):
         super().__init__(*args, **kwargs)
         self.sections = sections
         self._find = find
-        self.context_settings = {"help_option_names": ["-h", "--help"], **self.context_settings}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give all names, section by section."""

@@ -118,6 +118,7 @@ def check(as_json: bool) -> None:
     Settings, accounts, handlers, this host's disk, Redis, workers. Exit status 1 if anything is
     wrong: run it after a change, and in what deploys.
     """
+    parts()  # or there is nothing to look at
     with progress("Looking"):
         findings = doctor.examine(app())
     if as_json:
