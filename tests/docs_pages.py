@@ -43,6 +43,8 @@ REASONS = {
 ELSEWHERE = {
     "docs/scaling.md": "tests/test_docs_scaling.py",
     "docs/how-to/deploy.md": "tests/test_deploy_readme.py",
+    "docs/how-to/add-a-provider.md": "tests/test_docs_add_a_provider.py",
+    "docs/how-to/test-your-handlers.md": "tests/test_docs_test_your_handlers.py",
 }
 
 _OPEN = re.compile(r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<language>[^\s`]*)[^`]*$")
