@@ -6,6 +6,7 @@ They are those of `docs/examples/acme-sms`, a package that is built, installed a
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -54,6 +55,13 @@ def test_a_provider_is_one_file_and_its_cases() -> None:
     }
 
 
+def test_its_types_are_right() -> None:
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull]
+    code = [EXAMPLE / "acme_sms.py", EXAMPLE / "acme_handlers.py"]
+    done = subprocess.run([*command, *code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, built and installed by pip into a folder of its own, without a network."""
@@ -86,7 +94,8 @@ def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
     [
         pytest.param('f"OK {', 'f"YES {', id="the-ack"),
         pytest.param("Status.UNKNOWN)", "Status.FAILED)", id="an-unknown-word"),
-        pytest.param('[data["id"], to, word]', "None", id="the-identity"),
+        pytest.param('[data["id"], to, word]', "None", id="no-identity"),
+        pytest.param('[data["id"], to, word]', '[data["id"], to]', id="too-little-identity"),
         pytest.param("unknown = EXCLUDE", "unknown = 'raise'", id="a-new-field"),
         pytest.param("temporary=temporary_by_status(response)", "temporary=False", id="temporary"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,11 @@ from conftest import ACCOUNTS
 from flask import Flask
 from redis import Redis
 
-from receiver import DeliveryReport, GiveUp, InboundMessage, Receiver, RetryLater, send
+from receiver import DeliveryReport, GiveUp, InboundMessage, Receiver, RetryLater, Status, send
+from receiver.providers.base import Ack, Provider, Sent, Sms, Stamp
+from receiver.providers.payload import Payload
 from receiver.testing import report
-from receiver.testing.callbacks import garbage, lefoka, smsbox
+from receiver.testing.callbacks import Callback, garbage, lefoka, smsbox
 from receiver.testing.trial import Trial
 
 SENDER = "+255712345678"
@@ -24,12 +28,42 @@ def seen() -> list[Any]:
     return []
 
 
+class Acme(Provider):
+    """A provider of somebody else, whose API is nowhere."""
+
+    name = "acme"
+
+    def parse(self, payload: Payload, stamp: Stamp) -> Iterable[InboundMessage]:
+        yield InboundMessage(**stamp("message", [payload["id"]]), text=payload["text"])
+
+    def ack(self, payload: Payload, problem: str | None) -> Ack:
+        return Ack(body=b"OK")
+
+    def send(self, sms: Sms) -> Sent:
+        raise AssertionError("it must not be asked")
+
+
 @pytest.fixture
-def app(seen: list[Any]) -> Flask:
+def app(seen: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """A shop as somebody has it, with a Redis that nobody must touch."""
+    installed = tmp_path / "acme_sms-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-sms\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[receiver.providers]\nacme = test_trial:Acme\n")
+    monkeypatch.syspath_prepend(tmp_path)
     app = Flask("shop")
     app.secret_key = "a-secret-key-of-some-length"
-    app.config["RECEIVER_ACCOUNTS"] = {**ACCOUNTS, "kobomobile": KOBO}
+    app.config["RECEIVER_ACCOUNTS"] = {
+        **ACCOUNTS,
+        "kobomobile": KOBO,
+        "walled": {
+            **ACCOUNTS["smsbox"],
+            "provider": "smsbox",
+            "key_in": "body",
+            "networks": ["198.51.100.0/24"],
+        },
+        "acme": {"api_key": "acme-key-0001"},
+    }
     app.config["RECEIVER_REDIS_URL"] = "redis://127.0.0.1:1/0"
     app.config["RECEIVER_INLINE"] = True
     receiver = Receiver(app)
@@ -56,6 +90,10 @@ def app(seen: list[Any]) -> Flask:
     @receiver.keyword("TELL")
     def tell(message: InboundMessage) -> None:
         send("kobomobile", ["+2348030000001", "+2348030000002"], "told", source="SHOP")
+
+    @receiver.keyword("ELSEWHERE")
+    def elsewhere(message: InboundMessage) -> None:
+        send("acme", ["+254711000001"], "by somebody else's provider")
 
     @receiver.report()
     def note(given: DeliveryReport) -> None:
@@ -129,6 +167,31 @@ def test_what_is_sent_otherwise_is_kept_one_by_one(sms: Trial) -> None:
     ]
     with pytest.raises(AssertionError, match="2 SMS were sent"):
         _ = happened.reply
+
+
+def test_what_became_of_it_is_asked_for_when_told_to(sms: Trial, seen: list[Any]) -> None:
+    sms.receive("TELL", account="smsbox")
+    for sent in sms.outside.api.sent:
+        sent["status"] = "DELIVERED"
+    assert {event.trust for event in sms.run().events} == {"asked"}
+    assert [(found.recipient, found.status) for found in seen] == [
+        ("+2348030000001", Status.DELIVERED),
+        ("+2348030000002", Status.DELIVERED),
+    ]
+
+
+def test_an_account_with_a_wall_is_posted_to_from_within(sms: Trial) -> None:
+    happened = sms.receive("BALANCE", account="walled")
+    assert (happened.status, happened.events[0].trust) == (200, "token")
+
+
+def test_a_provider_of_somebody_else_is_posted_to_and_not_asked(sms: Trial) -> None:
+    body = b'{"id": "m-1", "text": "ELSEWHERE"}'
+    happened = sms.post(Callback(provider="acme", body=body))
+    assert (happened.status, happened.body) == (200, "OK")
+    assert [(sent.to, sent.account) for sent in sms.sent] == [("+254711000001", "acme")]
+    with pytest.raises(AssertionError, match="what acme would post is not known here"):
+        sms.receive("hello", account="acme")
 
 
 def test_an_event_that_no_webhook_brings(sms: Trial, seen: list[Any]) -> None:

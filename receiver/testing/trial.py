@@ -101,12 +101,15 @@ class Trial(Stage):
         return self._step(lambda: self.put(event))
 
     def run(self) -> Happened:
-        """Do now what is due later: each retry that waits is made once."""
+        """Do now what is due later: each retry that waits, and asking for what became of an SMS.
+
+        Each is done once. What a simulated provider answers is set in ``outside.api.sent``.
+        """
         client: Any = self.parts.connection.client
-        for queue in QUEUES:
-            key = f"rq:scheduled:{self.parts.jobs.queue(queue)}"
-            for job_id in client.zrange(key, 0, -1):
-                client.zadd(key, {job_id: 0}, xx=True)
+        scheduled = [f"rq:scheduled:{self.parts.jobs.queue(queue)}" for queue in QUEUES]
+        for key in (*scheduled, f"{self.parts.settings.namespace}:polls"):
+            for waiting in client.zrange(key, 0, -1):
+                client.zadd(key, {waiting: 0}, xx=True)
         return self._step(lambda: None, changed=True)
 
     def assert_idempotent(

@@ -32,6 +32,12 @@ def test_the_callback_gives_what_its_case_says(path):
     assert_case(path, Acme)
 
 
+def test_the_next_state_is_another_event():
+    now = TestReports().receive()
+    next_one = TestReports().receive(TestReports.body.replace(b"delivered", b"expired"))
+    assert now.events[0].id != next_one.events[0].id
+
+
 def answering(status, body, asked=None):
     """Give an account whose API answers so; what it was asked is noted."""
 
