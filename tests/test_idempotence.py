@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from flask import Flask
 from receiver import InboundMessage, Receiver
 from receiver.testing.callbacks import smsbox
 from receiver.testing.trial import Trial
+from receiver.testing.victim import AFTER_NOTED, AFTER_RETURN, BEFORE, Place, Victim
 
 SENDER = "+255712345678"
 
@@ -45,7 +48,7 @@ def db(tmp_path: Path) -> Accounts:
 
 
 @pytest.fixture
-def app(db: Accounts) -> Flask:
+def app(db: Accounts, tmp_path: Path) -> Iterator[Flask]:
     app = Flask("shop")
     app.secret_key = "a-secret-key-of-some-length"
     app.config["RECEIVER_ACCOUNTS"] = ACCOUNTS
@@ -78,11 +81,20 @@ def app(db: Accounts) -> Flask:
         with db.connect() as found:
             found.execute("update total set cents = ?", [int(message.text.split()[1])])
 
+    written = os.open(tmp_path / "written", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    @receiver.keyword("WRITE")
+    def writes(message: InboundMessage) -> None:
+        os.write(written, b"a")
+        os.write(written, b"b")
+        os.write(written, b"c")
+
     @receiver.keyword("FAIL")
     def fails(message: InboundMessage) -> None:
         raise ValueError("it cannot be done")
 
-    return app
+    yield app
+    os.close(written)
 
 
 def says(word: str) -> list[Any]:
@@ -148,3 +160,36 @@ def test_the_handler_may_be_given_as_the_function(sms: Trial, app: Flask) -> Non
 def test_a_snapshot_needs_a_way_back(sms: Trial, db: Accounts) -> None:
     with pytest.raises(TypeError, match="snapshot= needs reset="):
         sms.assert_idempotent("app.once", *says("ONCE"), snapshot=db.rows)
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        pytest.param(None, "abc", id="nowhere"),
+        pytest.param(BEFORE, "abc", id="before"),
+        pytest.param(Place(1), "aabc", id="after-one-line"),
+        pytest.param(Place(2), "ababc", id="after-two-lines"),
+        pytest.param(AFTER_RETURN, "abcabc", id="after-the-last"),
+        pytest.param(AFTER_NOTED, "abc", id="after-it-was-noted"),
+    ],
+)
+def test_a_worker_dies_where_it_is_told_to_and_another_one_goes_on(
+    sms: Trial, tmp_path: Path, place: Place | None, written: str
+) -> None:
+    victim = Victim(sms, "app.writes")
+    sms.knock(smsbox.inbound("WRITE", id="t-1"), account="smsbox")
+    victim.work(place)
+    assert (tmp_path / "written").read_text() == written
+    ((_, outcome),) = victim.outcomes()
+    noted_before = place in (None, AFTER_NOTED)
+    assert (outcome["state"], "crashes" in outcome) == ("done", not noted_before)
+    (event,) = sms.events
+    assert (sms.folder / "victims" / event.id).exists() is (place is not None)
+
+
+def test_a_worker_that_breaks_is_no_clean_run(sms: Trial) -> None:
+    def breaks() -> None:
+        raise OSError("no database")
+
+    with pytest.raises(AssertionError, match="no database"):
+        sms.assert_idempotent("app.once", *says("ONCE"), in_worker=breaks)
