@@ -16,6 +16,8 @@ The language of a fence says what a block is, and a comment before it says more:
 | `<!-- docs: stays "Good to know" -->` | and the reader waits until it prints this |
 | `<!-- docs: fails -->` | it must not end well |
 | `<!-- docs: either -->` | it ends well or not: it judges the machine that it runs on |
+| `<!-- docs: answers "a password" -->` | the reader types this whenever it is asked for |
+| `<!-- docs: inbox /failed "hello" -->` | no block: the reader, logged in by that password, sees this there |
 | `<!-- docs: syntax, root -->` | it is read and not run, for one of the `REASONS` |
 | `<!-- docs: callback lefoka -->` | JSON that is posted to that account, and must be an event |
 """
@@ -38,6 +40,8 @@ REASONS = {
     "host": "it speaks with a host that is yours",
     "editor": "a person types into what it opens",
 }
+
+INBOX = "inbox"
 
 # Pages with a test of their own, which knows more about them.
 ELSEWHERE = {
@@ -98,6 +102,9 @@ def blocks_in(text: str, page: str) -> Iterator[Block]:
         if opened is None:
             said = _NOTE.match(line)
             note = said["note"] if said else note if not line.strip() else ""
+            if note.startswith(f"{INBOX} "):
+                yield Block(page=page, line=number, language=INBOX, code="", note=note)
+                note = ""
             continue
         inside = []
         for _, inner in lines:

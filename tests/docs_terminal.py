@@ -39,6 +39,7 @@ ACCOUNTS = {
 _MODULES = ("lefoka_api", "smsbox", "kobomobile")
 _KEYS = re.compile(r'"api_key": "([^"…]+)", "api_secret": "([^"…]+)"')
 _NAMED = re.compile(r'"(\w+)": \{"api_key": "…", "api_secret": "…"')
+_MOST_QUESTIONS = 3
 _PATIENCE = 10.0  # seconds, until it is killed
 _USUAL_REDIS = "redis://localhost:6379/0"
 
@@ -58,6 +59,7 @@ class Terminal:
         (ours / "sitecustomize.py").write_text("\n".join(lines))
         self._more = {"PYTHONPATH": str(ours), "PYTHONDONTWRITEBYTECODE": "1"}
         self.settings: dict[str, str] = {}
+        self.password = ""
 
     def set_up(self) -> None:
         """Be in a deployment that has its settings already."""
@@ -67,13 +69,16 @@ class Terminal:
             "FLASK_RECEIVER_REDIS_URL": self._redis_url,
         }
 
-    def type(self, code: str) -> subprocess.CompletedProcess[str]:
-        """Run a few lines to their end; what they export is there for the next ones."""
+    def type(self, code: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a few lines to their end; what they export is there for the next ones.
+
+        ``answer`` is what is typed where they ask, however often.
+        """
         return subprocess.run(
             ["sh", "-c", self._script(code, keep=True)],
             cwd=self.folder,
             env=clean_environment(**self._more, **self.settings),
-            stdin=subprocess.DEVNULL,
+            input=f"{answer}\n" * _MOST_QUESTIONS if answer else "",
             capture_output=True,
             text=True,
             check=False,

@@ -6,6 +6,7 @@ stand, in one folder, as a reader would.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -19,7 +20,7 @@ import httpx
 import pytest
 import yaml
 from conftest import need
-from docs_pages import ELSEWHERE, REASONS, ROOT, Block, blocks, blocks_in, pages
+from docs_pages import ELSEWHERE, INBOX, REASONS, ROOT, Block, blocks, blocks_in, pages
 from docs_terminal import ACCOUNTS, Terminal, matches, python, reader
 from flask import Flask
 from processes import until
@@ -100,7 +101,9 @@ def run(terminal: Terminal, block: Block) -> None:
     if block.word == "stays":
         terminal.stay(block)
         return
-    done = terminal.type(block.code)
+    if block.word == "answers":
+        (terminal.password,) = shlex.split(block.note)[1:]
+    done = terminal.type(block.code, terminal.password if block.word == "answers" else "")
     assert is_as_said(done, block), (
         f"{block.where}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     )
@@ -122,6 +125,19 @@ def talk(terminal: Terminal, block: Block) -> None:
 
 def look(terminal: Terminal, block: Block) -> None:
     terminal.see([terminal.filled(line) for line in block.code.splitlines()], block.where)
+
+
+def look_into_the_inbox(terminal: Terminal, block: Block) -> None:
+    """Log in as the page told, and see what is to be seen at a path of the inbox."""
+    _, path, *wanted = shlex.split(block.note)
+    base = terminal.filled("http://127.0.0.1:8000/webhooks/inbox")
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        browser.post(f"{base}/login", data={"password": terminal.password}).raise_for_status()
+        page = browser.get(f"{base}{path}")
+    assert page.status_code == 200, block.where
+    assert "<h1>Log in" not in page.text, block.where
+    for text in wanted:
+        assert html.escape(text) in page.text, f"{block.where}: {text} is not in {page.text}"
 
 
 def check_syntax(terminal: Terminal, block: Block) -> None:
@@ -186,6 +202,7 @@ DOERS: Mapping[str, Callable[[Terminal, Block], None]] = {
     "sh": run,
     "console": talk,
     "text": look,
+    INBOX: look_into_the_inbox,
     "json": parse_json,
     "toml": parse_toml,
     "yaml": parse_yaml,

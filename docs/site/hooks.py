@@ -1,9 +1,33 @@
-"""What mkdocs does beyond its own: a star in ``nav`` is all other pages of a folder."""
+"""What mkdocs does beyond its own: stars in ``nav``, and tables that are made of the code.
+
+A star stands for all other pages of a folder. ``<!-- table: lefoka errors -->`` becomes the table
+of what the provider's own code knows, so that the page cannot say anything else.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from receiver.providers.bearer import Bearer
+from receiver.providers.bearer_codes import CATALOGUE, Retry
+from receiver.providers.keyed import Keyed
+from receiver.providers.kobomobile import KoboMobile
+from receiver.providers.lefoka import Lefoka
+from receiver.providers.lefoka_errors import CATALOGUE as LEFOKA
+from receiver.providers.smsbox_errors import CODES
+
+_TABLE = re.compile(r"^<!-- table: ([a-z ]+) -->$", re.M)
+_AGAIN = {
+    Retry.NO: "no",
+    Retry.YES: "yes",
+    Retry.PAUSED: "later",
+    Retry.SENT: "no: perhaps it was sent",
+}
+
+Rows = Iterable[Sequence[str]]
 
 
 def on_config(config: Any) -> Any:
@@ -12,6 +36,59 @@ def on_config(config: Any) -> Any:
     named = set(_pages(config["nav"]))
     config["nav"] = [_filled(entry, docs, named) for entry in config["nav"]]
     return config
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Write the tables of a page; a table that nobody knows is an error."""
+    return _TABLE.sub(lambda found: _drawn(*TABLES[found[1]]), markdown)
+
+
+def _statuses(provider: Any) -> tuple[str, Callable[[], Rows]]:
+    return "its word | `Status`", lambda: [
+        (f"`{word}`", f"`{status.name}`") for word, status in provider.STATUSES.items()
+    ]
+
+
+def _lefoka() -> Rows:
+    return [(f"`{code}`", known.meaning, known.advice) for code, known in LEFOKA.items()]
+
+
+def _smsbox() -> Rows:
+    for code, known in CODES.items():
+        if not known.is_success:
+            yield code, known.meaning, known.mend, "yes" if known.is_temporary else "no"
+
+
+def _kobomobile() -> Rows:
+    for code, (meaning, mend) in KoboMobile.ERRORS.items():
+        yield f"`{code}`", meaning, mend, "yes" if code in KoboMobile.TEMPORARY else "no"
+
+
+def _keyed() -> Rows:
+    return [(words, str(known.status), known.mend) for words, known in Keyed.ERRORS.items()]
+
+
+def _bearer() -> Rows:
+    for code, known in CATALOGUE.items():
+        if code != "200":
+            yield code, known.message, known.description, known.solution, _AGAIN[known.retry]
+
+
+TABLES: dict[str, tuple[str, Callable[[], Rows]]] = {
+    "lefoka statuses": _statuses(Lefoka),
+    "kobomobile statuses": _statuses(KoboMobile),
+    "bearer statuses": _statuses(Bearer),
+    "lefoka errors": ("code | what it means | what to do", _lefoka),
+    "smsbox errors": ("code | what it means | what to do | tried again", _smsbox),
+    "kobomobile errors": ("code | what it means | what to do | tried again", _kobomobile),
+    "keyed errors": ("words | HTTP | what to do", _keyed),
+    "bearer errors": ("code | message | what it means | what to do | tried again", _bearer),
+}
+
+
+def _drawn(head: str, rows: Callable[[], Rows]) -> str:
+    lines = [f"| {head} |", "|" + "---|" * len(head.split(" | "))]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows())])
 
 
 def _pages(entry: Any) -> list[str]:
