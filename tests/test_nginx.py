@@ -87,6 +87,15 @@ def test_an_answer_of_the_app_passes_unchanged(
     assert direct.status < 500
 
 
+def test_the_inbox_is_for_the_addresses_that_the_operator_names(gateway: Gateway) -> None:
+    """It is off in this app, so that whom nginx lets in is told by the app."""
+    for path in ("/webhooks/inbox", "/webhooks/inbox/", "/webhooks/inbox/login"):
+        stranger = gateway.seen_from(STRANGER).post(path, b"")
+        assert (stranger.status, stranger.json["error"]) == (403, "You may not see this.")
+        assert gateway.post(path, b"").status == 404
+    assert gateway.seen_from(STRANGER).post("/webhooks/inbox-2", b"").status == 404
+
+
 def test_an_ack_is_not_compressed(gateway: Gateway) -> None:
     body = json.dumps(MESSAGE).encode()
     rest = ("Accept-Encoding: gzip", "Connection: close", f"Content-Length: {len(body)}")
