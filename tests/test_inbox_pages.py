@@ -467,6 +467,22 @@ def test_a_poll_gives_what_is_new_and_what_has_changed(
     assert again.text.count('hx-swap-oob="true"') == 1
 
 
+def test_a_poll_does_not_take_what_is_on_the_next_page_for_new(make_app: MakeApp) -> None:
+    app = with_inbox(make_app)
+    for number in range(70):
+        send(app, f"message {number}")
+    client = log_in(app)
+    page = client.get(HOME).text
+    (url,) = re.findall(r'hx-get="([^"]+)"', page)
+    marks = "".join(f"&r={mark}" for mark in re.findall(r'name="r" value="([^"]+)"', page))
+    url = url.replace("&amp;", "&")
+    assert client.get(url + marks).status_code == 204
+    send(app, "a new one")
+    again = client.get(url + marks).text
+    assert texts(again) == ["a new one"]
+    assert re.findall(r"last=([0-9a-f-]+)", again) == re.findall(r"last=([0-9a-f-]+)", page)
+
+
 def test_a_poll_of_a_filtered_page_gives_what_it_asks_for_alone(make_app: MakeApp) -> None:
     app = with_inbox(make_app)
     client = log_in(app)

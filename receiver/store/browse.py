@@ -132,8 +132,9 @@ class Browse:
         self, places: Iterator[Place], wanted: Callable[[Record], bool], limit: int, most: int
     ) -> Look:
         began, found, looked = time.monotonic(), list[tuple[Place, Record]](), 0
-        end = None
-        while page := list(islice(places, min(_PAGE, most - looked))):
+        end, size = None, limit  # where all are wanted, that is enough
+        while page := list(islice(places, min(size, most - looked))):
+            size = _PAGE
             records = self.at(page)
             for place in page:
                 looked, end = looked + 1, place

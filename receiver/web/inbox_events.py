@@ -68,8 +68,9 @@ class EventPages:
         wish, since = self.wish(Filter.read(request.args)), request.args.get("at", 0, type=int)
         shown = dict(mark.partition(".")[::2] for mark in request.args.getlist("r"))
         known = {event_id[:12] for event_id in shown}
-        newest = self._browse.newest(max(0, since - _LOOKED_BACK), _NEWEST)
-        fresh = [place for place in newest if place.id[:12] not in known]
+        last = Place.read(request.args.get("last")) or Place(0, "")
+        newest = self._browse.newest(max(last.at, since - _LOOKED_BACK), _NEWEST)
+        fresh = [place for place in newest if place.id[:12] not in known and place > last]
         open_ = [Place(0, event_id) for event_id, outcome in shown.items() if outcome]
         records = self._browse.at([*fresh, *open_])
         there = [(place, records[place.id]) for place in fresh if place.id in records]
@@ -87,7 +88,9 @@ class EventPages:
             answer.headers.update({"HX-Retarget": "#events", "HX-Reselect": "#events"})
             answer.headers["HX-Reswap"] = "outerHTML"
             return answer
-        return self._desk.page("live.html", rows=rows, changed=changed, at=at, wish=wish)
+        return self._desk.page(
+            "live.html", rows=rows, changed=changed, at=at, wish=wish, last=request.args.get("last")
+        )
 
     def event(self, event_id: str) -> Response:
         """Show one event whole."""
@@ -159,6 +162,7 @@ class EventPages:
             rows=rows,
             look=look,
             at=newest[0].at if newest else 0,
+            last=look.end if look.more else None,
             is_live=before is None and not wish.filter.until and not unknown,
             unknown=unknown,
             lost_text=bool(wish.filter.find) and wish.text is None,
@@ -167,6 +171,7 @@ class EventPages:
             choices={"kind": KINDS, "status": list(Status), "range": list(RANGES)},
             outcomes=OUTCOMES,
             is_filtered=bool(wish.filter.args()),
+            active=wish.words(),
         )
 
     def _look(self, wish: Wish, before: Place | None) -> Look:

@@ -23,6 +23,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.()-]{1,130}", re.ASCII)
 _WITH = re.compile(r"[0-9a-f]{32}\.[0-9]{1,4}(?:,[0-9a-f]{32}\.[0-9]{1,4}){0,9}", re.ASCII)
 _FIND = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
+_SAID = {"outcome": "handling", "range": "last"}
+_NAMED = ("who", "find")  # what stands for a number or a text
 _MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
@@ -77,6 +79,14 @@ class Wish:
     filter: Filter
     text: str | None = field(default=None, repr=False)
     contacts: Sequence[Contact] = field(default=(), repr=False)
+
+    def words(self) -> list[str]:
+        """Say what is asked for, in a line for people."""
+        asked = self.filter.args().items()
+        said = {_SAID.get(name, name): value for name, value in asked if name not in _NAMED}
+        numbers = dict.fromkeys(number for _, number in self.contacts)
+        text = [f"« {self.text} »"] if self.text else []
+        return [*numbers, *text, *(f"{name} {value}" for name, value in said.items())]
 
     def __call__(self, record: Record) -> bool:
         """Tell whether an event is asked for."""

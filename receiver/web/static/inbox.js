@@ -24,8 +24,7 @@
     for (const input of form.querySelectorAll("input[data-utc]")) if (input.value) input.value = local(input.value);
     for (const zone of form.querySelectorAll(".zone")) zone.hidden = true;
     form.elements.offset.value = new Date().getTimezoneOffset();
-    const details = form.closest("details");
-    if (matchMedia("(max-width: 640px)").matches && details.dataset.used === undefined) details.open = false;
+    if (matchMedia("(max-width: 640px)").matches) form.closest("details").open = false;
   }
 
   document.addEventListener("DOMContentLoaded", function () {
