@@ -86,10 +86,11 @@ def test_the_index_expires_with_the_events_and_keeps_no_more_than_so_many(
     name = f"receiver:contact:{contact_id('smsbox', SENDER)}"
     redis.zadd(name, {"old": 1})
     redis.zadd(name, {f"{n:032x}": 10**13 + n for n in range(contacts.MOST_EVENTS)})
-    knock(app, "smsbox", message("t-1"))
+    for number in range(60):  # the ids of some of them end with the digit that sees to it
+        knock(app, "smsbox", message(f"t-{number}"))
     run_jobs(app)
     assert redis.zscore(name, "old") is None
-    assert redis.zcard(name) == contacts.MOST_EVENTS
+    assert contacts.MOST_EVENTS <= redis.zcard(name) < contacts.MOST_EVENTS + 60
     assert 0 < redis.ttl(name) <= 3600
 
 

@@ -53,15 +53,17 @@ local function finish(id, how, entry, lane)
   if how == 'done' then redis.call('DEL', key) else bury(id, key) end
 end
 
--- A contact's list forgets what has expired as it learns.
+-- A contact's list forgets what has expired as it learns; one event in sixteen sees to it.
 local function index(words, kept)
   local prefix, ms, event, contacts = string.match(words, '^(%S+) (%d+) (%x+) (.*)$')
   for contact in string.gmatch(contacts, '%x+') do
     local key = prefix .. contact
     if redis.call('ZADD', key, ms, event) == 1 then
-      redis.call('ZREMRANGEBYSCORE', key, '-inf', ms - kept * 1000)
-      redis.call('ZREMRANGEBYRANK', key, 0, -MOST_EVENTS - 1)
       redis.call('EXPIRE', key, kept)
+      if string.sub(event, -1) == '0' then
+        redis.call('ZREMRANGEBYSCORE', key, '-inf', ms - kept * 1000)
+        redis.call('ZREMRANGEBYRANK', key, 0, -MOST_EVENTS - 1)
+      end
     end
   end
 end
