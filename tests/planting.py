@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from conftest import LEFOKA_KEY, SMSBOX_KEY
+from cryptography.fernet import Fernet
 from flask import Flask
 from redis import Redis
+from test_cli import invoke
 from test_spool_pages import spooling, wait_until_drained
 from wire import FakeApi
 
@@ -172,3 +174,32 @@ def found(marks: tuple[str, ...], texts: Iterator[bytes]) -> list[str]:
 
 def _joined(text: bytes) -> bytes:
     return text.translate(None, b" -()") if len(text) < 100_000 else text
+
+
+KEYS: dict[str, list[str]] = {"in clear": [], "encrypted": [Fernet.generate_key().decode()]}
+
+
+def planted(
+    make_app: Callable[..., Flask],
+    api: FakeApi,
+    tmp_path: Path,
+    run_jobs: Callable[[Flask], int],
+    keys: list[str],
+) -> Flask:
+    """Make an app in which the number is everywhere."""
+    app = make_app(handlers=handlers, **settings(api, tmp_path / "spool", ENCRYPTION_KEYS=keys))
+    let_all_happen(app, run_jobs)
+    return app
+
+
+def forget(app: Flask, *args: str, status: int = 0) -> Any:
+    """Forget the number; gives what was found, by place."""
+    result = invoke(app, "forget", NUMBER, "--yes", "--json", *args)
+    assert result.exit_code == status, result.output
+    return json.loads(result.stdout.splitlines()[0])["found"]
+
+
+def everywhere(redis_url: str, tmp_path: Path) -> list[str]:
+    """Name each place in which the number or the words still are."""
+    marks = (DIGITS, WORDS)
+    return [*found(marks, in_redis(redis_url)), *found(marks, on_disk(tmp_path / "spool"))]

@@ -20,6 +20,7 @@ from wire import FakeApi
 
 from receiver import PermanentDeliveryError, send
 from receiver.errors import KeyLost
+from receiver.store.journal import Noted
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
@@ -121,6 +122,22 @@ def test_a_retry_and_a_replay_find_what_the_first_attempt_wrote(
     assert "1 queued again" in invoke(app, "failed", "retry", "--all").output
     assert run_jobs(app) == 1
     assert "1 events replayed, 1 left" in invoke(app, "events", "replay", "--since", "1h").output
+
+
+def test_what_is_written_again_after_a_lost_answer_is_the_same(
+    shop: Callable[..., Flask], run_jobs: RunJobs
+) -> None:
+    app = shop(NEW)
+    planting.write(app, WORDS)
+    run_jobs(app)
+    journal = app.extensions["receiver"].journal
+    (record,) = records(app)
+    before = record.replies["app.echo"]
+    after = journal.stored({**before, "text": "another"})
+    for _ in range(2):
+        assert journal.note(record.event.id, "reply:app.echo", after, after=before) is Noted.YES
+    later = {**before, "text": "one more"}
+    assert journal.note(record.event.id, "reply:app.echo", later, after=before) is Noted.OVERTAKEN
 
 
 def test_a_key_may_be_set_and_rotated_while_events_wait(

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import KeyLost
 from ..store.census import Progress
 from ..store.conversations import SEALED
+from ..store.pseudonyms import PSEUDONYM
 from ..store.record import HANDLER, REPLY, to_stored
 from .places import Places
 
@@ -130,7 +131,7 @@ class Resealing:
             plain = {
                 member.decode("utf-8"): score
                 for member, score in self._client.zscan_iter(key)
-                if not member.startswith(b"~n:")
+                if not member.startswith(PSEUDONYM.encode())
             }
             if not plain:
                 continue

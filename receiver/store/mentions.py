@@ -18,6 +18,7 @@ _MARK = r"(?:%2[089DdEeFf]|[\s().\-+/\u2010-\u2015\u00a0\u200b-\u200f\u202a-\u20
 # No digit before it, unless that is the end of an escaped character.
 _BEGIN = r"(?:(?<!\d)|(?<=%[0-9A-Fa-f]\d)|(?<=\\u[0-9A-Fa-f]{3}\d))"
 _PLUS = r"(?:\+|00|%2[Bb]|\\u002[Bb])?"
+_PLAIN_MARKS = b"\0 \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f().-+/"
 _ZEROS = (0x660, 0x6F0, 0xFF10)  # of the digits of other scripts
 
 
@@ -33,7 +34,8 @@ class Mentions:
         self.number = number
         parsed = phonenumbers.parse(number)
         country = _spelled(str(parsed.country_code))
-        national = _spelled(phonenumbers.national_significant_number(parsed))
+        digits = phonenumbers.national_significant_number(parsed)
+        self._digits, national = digits.encode("ascii"), _spelled(digits)
         before = rf"(?:{_PLUS}{_MARK}{country}{_MARK}(?:\(0\)|0)?{_MARK}|[0\u0660\u06f0]{_MARK})?"
         self._pattern = re.compile(rf"{_BEGIN}{before}{national}(?!\d)")
 
@@ -43,6 +45,9 @@ class Mentions:
 
     def in_bytes(self, body: bytes) -> bool:
         """Tell whether a body does, of whatever encoding it may be."""
+        is_plain = body.isascii() and b"%" not in body
+        if is_plain and self._digits not in body.translate(None, _PLAIN_MARKS):
+            return False  # in a tenth of the time, and nearly all come by
         return self.in_text(body.decode("utf-8", "replace")) or (
             b"\0" in body and self.in_text(body.replace(b"\0", b"").decode("utf-8", "replace"))
         )

@@ -1,0 +1,155 @@
+"""`forget`, while something of the number waits or is in a worker's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import planting
+import pytest
+from flask import Flask
+from planting import (
+    KEYS,
+    NUMBER,
+    OTHER,
+    OTHERS_WORDS,
+    WORDS,
+    everywhere,
+    forget,
+    planted,
+)
+from test_cli import invoke
+from wire import FakeApi
+
+from receiver import InboundMessage, Receiver
+from receiver.clerk import Clerk
+
+MakeApp = Callable[..., Flask]
+RunJobs = Callable[[Flask], int]
+
+
+@pytest.fixture(params=KEYS.values(), ids=KEYS)
+def keys(request: pytest.FixtureRequest) -> list[str]:
+    """The encryption keys of a deployment: none, or one."""
+    found: list[str] = request.param
+    return found
+
+
+@pytest.fixture
+def app(
+    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, keys: list[str]
+) -> Flask:
+    """An app in which the number is everywhere."""
+    return planted(make_app, api, tmp_path, run_jobs, keys)
+
+
+class TestWhatWaits:
+    """What nobody has handled yet is not lost by the way."""
+
+    @pytest.fixture(autouse=True)
+    def waiting(self, app: Flask) -> None:
+        """Let the number write once more, and nobody handle it."""
+        planting.write(app, f"{WORDS} waits")
+        planting.write(app, f"{OTHERS_WORDS} waits", OTHER)
+
+    def test_it_is_refused_by_default_and_nothing_is_erased(
+        self, app: Flask, redis_url: str, tmp_path: Path, run_jobs: RunJobs
+    ) -> None:
+        result = invoke(app, "forget", NUMBER, "--yes")
+        assert result.exit_code == 1
+        assert "nothing was erased: 1 event waits" in result.output
+        assert "--drop-waiting" in result.output
+        assert forget(app, "--dry-run")["conversations"] == 2
+        run_jobs(app)
+        forget(app)
+        assert everywhere(redis_url, tmp_path) == []
+
+    def test_it_is_erased_unhandled_where_that_is_wanted(
+        self, app: Flask, redis_url: str, tmp_path: Path, run_jobs: RunJobs, api: FakeApi
+    ) -> None:
+        sent = len(api.requests)
+        forget(app, "--drop-waiting")
+        assert everywhere(redis_url, tmp_path) == []
+        assert run_jobs(app) == 2 + 1  # both are routed; only the other one's reply is sent
+        assert api.texts()[sent:] == [f"You wrote: {OTHERS_WORDS} waits"]
+        assert everywhere(redis_url, tmp_path) == []
+
+    def test_a_worker_that_has_claimed_it_does_nothing_about_it(
+        self,
+        app: Flask,
+        redis_url: str,
+        tmp_path: Path,
+        api: FakeApi,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        parts = app.extensions["receiver"]
+        clerk = Clerk(parts.connection, parts.jobs, "messages", "w", 3600)
+        sent = len(api.requests)
+        with app.app_context():
+            job = clerk.claim(wait=False)
+            assert job is not None
+            forget(app, "--drop-waiting")
+            caplog.clear()
+            clerk.perform(job)
+            clerk.settle()
+        assert everywhere(redis_url, tmp_path) == []
+        assert len(api.requests) == sent
+        assert "outcome=expired" in caplog.text
+        assert "outcome=done" not in caplog.text
+
+    def test_a_replay_of_what_was_forgotten_is_none(self, app: Flask, run_jobs: RunJobs) -> None:
+        forget(app, "--drop-waiting")
+        run_jobs(app)
+        replayed = invoke(app, "events", "replay", "--account", "smsbox", "--dry-run").output
+        done = invoke(app, "events", "replay", "--account", "smsbox").output
+        assert int(done.split()[0]) < int(replayed.split()[0])
+        run_jobs(app)
+        assert forget(app) == {"opt-outs kept as a hash": 1}
+
+
+def test_no_handler_that_waits_its_turn_sees_what_is_left(
+    make_app: MakeApp, run_jobs: RunJobs, redis: Any, keys: list[str]
+) -> None:
+    seen: list[str | None] = []
+
+    def handlers(receiver: Receiver) -> None:
+        @receiver.every()
+        def watches(message: InboundMessage) -> None:
+            seen.append(message.sender)
+
+        @receiver.fallback()
+        def answers(message: InboundMessage) -> str:
+            return message.text
+
+    app = make_app(handlers=handlers, ENCRYPTION_KEYS=keys)
+    planting.write(app, WORDS)
+    parts = app.extensions["receiver"]
+    clerk = Clerk(parts.connection, parts.jobs, "messages", "w", 3600)
+    with app.app_context():
+        job = clerk.claim(wait=False)
+        assert job is not None
+        clerk.perform(job)
+        clerk.settle()
+    assert redis.llen("rq:queue:receiver-sends") == 1
+    assert forget(app, "--drop-waiting")["replies"] == 1
+    assert run_jobs(app) == 2
+    assert seen == []
+
+
+def test_a_poll_that_was_claimed_before_brings_no_number_back(
+    app: Flask, redis_url: str, tmp_path: Path
+) -> None:
+    box = app.extensions["receiver"].sentbox
+    now = datetime.now(UTC) + timedelta(minutes=2)
+    polls = {poll.message_id: poll for poll in box.due(now, 10, 600)}
+    assert polls["p-1"].recipients == (NUMBER, OTHER)
+    forget(app)
+    box.settle(polls["p-1"], now)
+    assert everywhere(redis_url, tmp_path) == []
+    (poll,) = (poll for poll in box.due(now, 10, 600) if poll.message_id == "p-1")
+    assert poll.recipients == (OTHER,)
+    box.settle(replace(poll, refusals=1), now)
+    assert [poll.refusals for poll in box.due(now, 10, 600) if poll.message_id == "p-1"] == [1]
