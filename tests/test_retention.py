@@ -198,7 +198,8 @@ class TestBodiesAsTheyCame:
             post(app, transaction=f"t-{number}")
         age(redis, 3 * DAY + 1)
         at_once = int(time.time() * 1000) - 4 * DAY * 1000
-        redis.zadd("receiver:events", dict.fromkeys(ids(redis)[:5], at_once))
+        later = {found: at_once + number for number, found in enumerate(ids(redis), 1)}
+        redis.zadd("receiver:events", later | dict.fromkeys(ids(redis)[:5], at_once))
         left = []
         while not left or left[-1]:
             sweep(app)
