@@ -49,6 +49,8 @@ ELSEWHERE = {
     "docs/how-to/deploy.md": "tests/test_deploy_readme.py",
     "docs/how-to/add-a-provider.md": "tests/test_docs_add_a_provider.py",
     "docs/how-to/test-your-handlers.md": "tests/test_docs_test_your_handlers.py",
+    "docs/how-to/metrics.md": "tests/test_docs_metrics.py",
+    "docs/reference/metrics.md": "tests/test_docs_metrics.py",
 }
 
 _OPEN = re.compile(r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<language>[^\s`]*)[^`]*$")

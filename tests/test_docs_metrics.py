@@ -85,3 +85,12 @@ def test_prometheus_reads_its_configuration(tmp_path: Path) -> None:
     command = [need("promtool"), "check", "config", "--syntax-only", "prometheus.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, json.dumps(done.stderr)
+
+
+def test_prometheus_reads_the_query(tmp_path: Path) -> None:
+    ((code),) = [code for language, code in BLOCKS if language == "text"]
+    groups = [{"name": "shown", "rules": [{"record": "shown", "expr": code}]}]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
+    command = [need("promtool"), "check", "rules", tmp_path / "rules.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
