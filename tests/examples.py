@@ -74,6 +74,9 @@ def deployment(make_app: MakeApp, run_jobs: RunJobs, folder: Path) -> Iterator[W
         words = filled(app, run_jobs) | {"~/.bashrc": str(folder / "bashrc")}
         words["/tmp/first-look"] = str(folder / "first-look")
         (folder / "note.txt").write_text("See you at nine.")
+        case = app.test_cli_runner().invoke(args=["receiver", "capture", words["3f9a1c22"]])
+        (folder / "tests" / "cases").mkdir(parents=True)
+        (folder / "tests" / "cases" / "odd-report.json").write_text(case.stdout)
         with served(app) as base, announced(app, base, folder):
             yield World(app=app, folder=folder, words=words)
 

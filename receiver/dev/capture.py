@@ -40,8 +40,8 @@ class Came:
 @click.command(
     cls=Command,
     examples={
-        "capture 5cc1 > tests/cases/odd-report.json": "what came, for a test of the provider",
-        "capture 5cc1 --keep-texts": "the text is the point, and says nothing of anybody",
+        "capture 3f9a1c22 > tests/cases/odd-report.json": "what came, for a test of the provider",
+        "capture 3f9a1c22 --keep-texts": "the text is the point, and says nothing of anybody",
     },
 )
 @click.argument("found_id", metavar="ID", shell_complete=completers.body_ids)
@@ -49,11 +49,12 @@ class Came:
 @click.option("--source", help="What to say of where it comes from.")
 @with_appcontext
 def capture(found_id: str, keep_texts: bool, source: str | None) -> None:
-    """Write the callback of an event, or a body of the quarantine, as a case for a test.
+    """Make a case for a test of what came.
 
-    ID is the event's or the body's, or its beginning. Numbers and ids are replaced by invented ones
-    of the same shape, texts by letters; keys are removed. That the case is read as the original
-    was, and that no number is left, is checked before anything is written.
+    Of an event's callback, or of a body in quarantine; ID is its own, or its beginning. Numbers and
+    ids are replaced by invented ones of the same shape, texts by letters; keys are removed. That
+    the case is read as the original was, and that no number is left, is checked before anything is
+    written.
     """
     came = _find(found_id)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from click.shell_completion import CompletionItem
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 
@@ -65,8 +66,10 @@ def _providers(_: click.Context, __: click.Parameter, typed: str) -> list[str]:
     return [name for name in SHAPES if name.startswith(typed)]
 
 
-def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
-    return [name for name in SHAPES.get(context.params["provider"], {}) if name.startswith(typed)]
+def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    named = SHAPES.get(context.params["provider"], {})
+    found = [CompletionItem(name) for name in named if name.startswith(typed)]
+    return found or [CompletionItem(typed, type="file")]
 
 
 @click.command(
@@ -75,7 +78,7 @@ def _cases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     examples={
         "simulate smsbox inbound --text 'BALANCE'": "somebody writes to you",
         "simulate lefoka report --status failed": "an SMS of yours did not arrive",
-        "simulate acme tests/cases/odd-report.json": "a case of a provider of your own",
+        "simulate smsbox tests/cases/odd-report.json": "a case in a file, of any provider",
         "simulate smsbox inbound --id t1 --times 2": "a resend: acknowledged again, handled once",
     },
     fields=("call", *(field.name for field in fields(simulator.Answer))),

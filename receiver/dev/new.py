@@ -20,9 +20,10 @@ from .project import Project
 @click.argument("name")
 @click.option("--mounted", is_flag=True, help="A Flask app with the webhooks mounted in it.")
 def new(name: str, mounted: bool) -> None:
-    """Write a project into the folder NAME: an app, a handler, its tests, the files to deploy it.
+    """Write a project that works into the folder NAME.
 
-    Without --mounted it is the standalone receiver. A folder that is there already is left alone.
+    An app, a handler, its tests, and the files to deploy it. Without --mounted it is the standalone
+    receiver. A folder that is there already is left alone.
     """
     try:
         project = Project(name, mounted=mounted)
