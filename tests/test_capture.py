@@ -137,6 +137,18 @@ def test_keys_names_and_numbers_go_whatever_the_body_is(body: bytes) -> None:
         assert mark not in said
 
 
+def test_a_key_is_removed_with_its_length() -> None:
+    body = {"from": "255712345678", "message": "hi", "api_key": "k3y-0001", "pin": 48151623}
+    written = disguise("smsbox", json.dumps(body).encode())["request"]["json"]
+    assert (written["api_key"], written["pin"]) == ("removed", 0)
+
+
+def test_a_number_that_was_not_found_as_one_stops_it() -> None:
+    body = {"from": "255712345678", "message": "call 0712/345/678", "transaction_id": "t-1"}
+    with pytest.raises(ReceiverError, match="a number is still in it; nothing was written"):
+        disguise("smsbox", json.dumps(body).encode(), keep_texts=True)
+
+
 def test_what_cannot_be_told_without_somebody_is_not_written() -> None:
     """A provider that takes one number only cannot be told with another one."""
 

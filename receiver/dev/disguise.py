@@ -86,7 +86,7 @@ class Disguise:
 
     def _other(self, name: str, value: str, is_number: bool) -> str:
         if is_secret(name):
-            return value if is_number else REMOVED
+            return "0" if is_number else REMOVED
         if value in self._texts:
             return self._text_for(name, value)
         if is_number and not value.lstrip("-").isdecimal():
