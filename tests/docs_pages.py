@@ -46,10 +46,12 @@ INBOX = "inbox"
 # Pages with a test of their own, which knows more about them.
 ELSEWHERE = {
     "docs/scaling.md": "tests/test_docs_scaling.py",
-    "docs/how-to/deploy.md": "tests/test_deploy_readme.py",
     "docs/how-to/add-a-provider.md": "tests/test_docs_add_a_provider.py",
-    "docs/how-to/test-your-handlers.md": "tests/test_docs_test_your_handlers.py",
+    "docs/how-to/deploy.md": "tests/test_deploy_readme.py",
+    "docs/how-to/forget.md": "tests/test_forget_page.py",
     "docs/how-to/metrics.md": "tests/test_docs_metrics.py",
+    "docs/how-to/test-your-handlers.md": "tests/test_docs_test_your_handlers.py",
+    "docs/reference/commands.md": "tests/test_cli_examples.py",
     "docs/reference/metrics.md": "tests/test_docs_metrics.py",
 }
 

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,6 +94,9 @@ class Terminal:
         script = self._script(block.code, keep=False)
         run = Running(self.folder, ["sh", "-c", script], **self._more, **self.settings)
         self._running[block.code] = (run, [0])
+        for port in self._ports.values():
+            if port in script:
+                eventually(lambda port=port: _listens(int(port)), lambda: run.output)
         wanted = shlex.split(block.note)[1:]
         if wanted:
             run.see(wanted[0])
@@ -197,6 +201,11 @@ def _found(output: str, seen: list[int], lines: list[str]) -> bool:
         at += 1
     seen[0] = at
     return True
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:
