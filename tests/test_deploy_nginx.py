@@ -36,7 +36,7 @@ def test_nginx_takes_the_file_with_all_that_is_commented_out(tmp_path: Path) -> 
     main = write_configuration(tmp_path, 8080, ("/nowhere/1.sock", "/nowhere/2.sock"))
     site = tmp_path / "sms-receiver.conf"
     text, found = OPTIONAL.subn(r"\1\2", site.read_text())
-    assert found == len(OPTIONAL.findall(TEXT)) == 10
+    assert found == len(OPTIONAL.findall(TEXT)) == 11
     make_certificate(tmp_path)
     text = text.replace(CERTIFICATE, f"{tmp_path}/").replace("listen 443", "listen 127.0.0.1:8443")
     site.write_text(text)

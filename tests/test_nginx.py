@@ -89,11 +89,13 @@ def test_an_answer_of_the_app_passes_unchanged(
 
 def test_the_inbox_is_for_the_addresses_that_the_operator_names(gateway: Gateway) -> None:
     """It is off in this app, so that whom nginx lets in is told by the app."""
+    stranger = gateway.seen_from(STRANGER)
     for path in ("/webhooks/inbox", "/webhooks/inbox/", "/webhooks/inbox/login"):
-        stranger = gateway.seen_from(STRANGER).post(path, b"")
-        assert (stranger.status, stranger.json["error"]) == (403, "You may not see this.")
-        assert gateway.post(path, b"").status == 404
-    assert gateway.seen_from(STRANGER).post("/webhooks/inbox-2", b"").status == 404
+        for door, said in ((stranger, "page"), (gateway, "webhook")):
+            answer = door.post(path, b"")
+            assert answer.status == 404
+            assert answer.json["error"] == f"There is no such {said}."
+    assert stranger.post("/webhooks/inbox-2", b"").json["error"] == "There is no such webhook."
 
 
 def test_an_ack_is_not_compressed(gateway: Gateway) -> None:

@@ -23,6 +23,11 @@ def test_the_wheel_ships_the_package_its_pytest_plugin_and_nothing_else(tmp_path
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"receiver", "pytest_sms_receiver.py"}
     assert {"receiver/py.typed", "receiver/store/scripts/accept.lua"} <= set(names)
+    web = [name.removeprefix("receiver/web/") for name in names if "receiver/web/" in name]
+    assert {"templates/events.html", "static/inbox.css", "static/inbox.js"} <= set(web)
+    vendored = {name for name in web if name.startswith("static/vendor/")}
+    assert {name.rpartition("/")[2].partition("-")[0] for name in vendored} == {"htmx", "uplot"}
+    assert sum(name.endswith("-LICENSE.txt") for name in vendored) == 2
     (points,) = [name for name in names if name.endswith("entry_points.txt")]
     found = zipfile.ZipFile(wheel).read(points).decode()
     assert "sms-receiver = receiver.standalone:main" in found

@@ -7,6 +7,7 @@ the pages show is decided in `inbox_events` and `inbox_pages`, what they do in `
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request
@@ -64,29 +65,32 @@ def inbox_blueprint(parts: Parts) -> Blueprint:
     blueprint.register_error_handler(KeyLost, door.locked)
     blueprint.register_error_handler(HTTPException, door.turned_away)
     blueprint.register_error_handler(Exception, door.failed)
-    events, pages = EventPages(desk), Pages(desk)
-    batches = Batches(desk, events)
-    for rule, view, method in (
-        ("/", events.events, "GET"),
-        ("/find", events.find, "POST"),
-        ("/new", events.live, "GET"),
-        ("/events/<event_id>", events.event, "GET"),
-        ("/events/<event_id>/conversation", events.conversation, "GET"),
-        ("/failed", pages.failed, "GET"),
-        ("/quarantine", pages.quarantine, "GET"),
-        ("/quarantine/<body_id>", pages.body, "GET"),
-        ("/system", pages.system, "GET"),
-        ("/figures", FigurePages(desk).figures, "GET"),
-        ("/confirm", batches.confirm, "POST"),
-        ("/run", batches.run, "POST"),
-        ("/login", door.login, "GET"),
-        ("/login", door.log_in, "POST"),
-        ("/logout", door.log_out, "POST"),
-        ("/<path:rest>", door.nothing, "GET"),
-    ):
+    for rule, view, method in _routes(desk, door):
         name = view.__name__
         blueprint.add_url_rule(rule, name, view, methods=[method], strict_slashes=False)
     return blueprint
+
+
+def _routes(desk: Desk, door: _Door) -> Iterator[tuple[str, Callable[..., AnyResponse], str]]:
+    """Give each rule with its view, whose name is the endpoint's."""
+    events, pages = EventPages(desk), Pages(desk)
+    batches = Batches(desk, events)
+    yield "/", events.events, "GET"
+    yield "/find", events.find, "POST"
+    yield "/new", events.live, "GET"
+    yield "/events/<event_id>", events.event, "GET"
+    yield "/events/<event_id>/conversation", events.conversation, "GET"
+    yield "/failed", pages.failed, "GET"
+    yield "/quarantine", pages.quarantine, "GET"
+    yield "/quarantine/<body_id>", pages.body, "GET"
+    yield "/figures", FigurePages(desk).figures, "GET"
+    yield "/system", pages.system, "GET"
+    yield "/confirm", batches.confirm, "POST"
+    yield "/run", batches.run, "POST"
+    yield "/login", door.login, "GET"
+    yield "/login", door.log_in, "POST"
+    yield "/logout", door.log_out, "POST"
+    yield "/<path:rest>", door.nothing, "GET"
 
 
 class _Door:
