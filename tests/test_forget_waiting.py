@@ -26,6 +26,7 @@ from wire import FakeApi
 
 from receiver import InboundMessage, Receiver
 from receiver.clerk import Clerk
+from receiver.store.journal import Noted
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
@@ -153,3 +154,13 @@ def test_a_poll_that_was_claimed_before_brings_no_number_back(
     assert poll.recipients == (OTHER,)
     box.settle(replace(poll, refusals=1), now)
     assert [poll.refusals for poll in box.due(now, 10, 600) if poll.message_id == "p-1"] == [1]
+
+
+def test_nobody_writes_on_what_was_forgotten(app: Flask) -> None:
+    journal = app.extensions["receiver"].journal
+    forget(app)
+    gone = next(found for found in journal.records(list(journal.ids())) if found.forgotten)
+    outcome = {"state": "failed", "reason": WORDS}
+    assert journal.note(gone.event.id, "handler:late", outcome) is Noted.GONE
+    assert journal.note(gone.event.id, "handler:late", outcome, after={}) is Noted.GONE
+    assert "late" not in journal.load(gone.event.id).handlers
