@@ -110,13 +110,13 @@ class Shop:
         return int(self.redis.zcard("receiver:open"))
 
     def expiring(self) -> int:
-        """Give how many keys have a time to live, once what has expired is gone; no figures."""
+        """Give how many keys of events have a time to live, once what has expired is gone."""
         found = sum(database["expires"] for database in self.redis.info("keyspace").values())
-        return found - len(self.figures())
+        return found - len(self.apart())
 
-    def figures(self) -> list[str]:
-        """Name the keys of the figures: their number does not grow with that of the events."""
-        patterns = ("receiver:series:*", "receiver:tally:*")
+    def apart(self) -> list[str]:
+        """Name the keys whose number does not grow with that of the events: figures, accounts."""
+        patterns = ("receiver:series:*", "receiver:tally:*", "receiver:heard:*")
         return [str(key) for pattern in patterns for key in self.redis.scan_iter(pattern, 1000)]
 
     def _post(self, name: str, body: dict[str, object]) -> None:
@@ -179,11 +179,11 @@ def run(events: int) -> bool:
         print(f"{found.accepted - start} events handled in {took:.0f} s, {waiting} jobs are left")
         print(f"peak: {peak:.2f} MB; at the end {found.redis.dbsize()} keys, {dead} dead letters")
         after = forget_all(found)
-        figures = found.figures()
+        apart = found.apart()
         left = {str(key): str(found.redis.type(key)) for key in found.redis.keys("*")}
-        left = {key: kind for key, kind in left.items() if key not in figures}
+        left = {key: kind for key, kind in left.items() if key not in apart}
         print(f"after: {after:.2f} MB ({after - before:+.2f}), {len(left)} keys")
-        print(f"  and {len(figures)} of the figures")
+        print(f"  and {len(apart)} of figures and accounts")
         for key, kind in sorted(left.items()):
             print(f"  {key} ({kind})")
         return waiting == 0 and not any(":event:" in key or ":job:" in key for key in left)

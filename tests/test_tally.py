@@ -179,10 +179,30 @@ def count_for_ever(tally: Tally) -> None:
 
 def test_no_time_limit_breaks_off_a_count(tally: Tally) -> None:
     """A lock that was left behind would stop this process for ever."""
-    for _ in range(20):
-        with pytest.raises(TimeUp), time_limit(0.002):
-            count_for_ever(tally)
-    assert tally.flush()
+    tally._lock.acquire()
+    threading.Timer(0.1, tally._lock.release).start()
+    with pytest.raises(TimeUp), time_limit(0.01):
+        count_for_ever(tally)  # the first of which waits for the lock
+    assert tally.unsent()[0]["acks", "lefoka", "200"] >= 1
+
+
+def test_a_fork_waits_for_the_end_of_a_flush() -> None:
+    """What a thread has begun, such as an import, would stay half done in the child for ever."""
+    forked = threading.Event()
+
+    def fork() -> None:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        forked.set()
+
+    with module._at_work:
+        thread = threading.Thread(target=fork)
+        thread.start()
+        assert not forked.wait(0.2)
+    thread.join()
+    assert forked.is_set()
 
 
 def test_too_many_sets_of_labels_become_one(tally: Tally, figures: Figures, redis: Any) -> None:
