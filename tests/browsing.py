@@ -79,6 +79,12 @@ class Browser:
         """Give what a selector finds."""
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
+    def texts(self, css: str) -> list[str]:
+        """Give what each that a selector finds reads, at one moment."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)"
+        found: list[str] = self.run(script, css)
+        return found
+
     def one(self, css: str) -> WebElement:
         """Wait for the first that a selector finds."""
         found: WebElement = until(lambda: next(iter(self.all(css)), None), css)

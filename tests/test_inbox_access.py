@@ -16,9 +16,10 @@ from flask_wtf.csrf import CSRFProtect
 from inboxes import HOME, PASSWORD, SENDER, MakeApp, log_in, send, submit, token, with_inbox
 from redis import Redis
 from werkzeug.security import check_password_hash, generate_password_hash
+from werkzeug.test import TestResponse
 
 from receiver.cli import receiver_commands
-from receiver.web import inbox_failures
+from receiver.web import inbox_access, inbox_failures
 from receiver.web.inbox import COOKIE
 
 PAGES = [
@@ -181,6 +182,34 @@ def test_the_right_password_clears_the_count(make_app: MakeApp) -> None:
         for _ in range(inbox_failures.MOST_OF_ONE - 1):
             assert client.post(f"{HOME}login", data={"password": "no"}).status_code == 401
         assert client.post(f"{HOME}login", data={"password": PASSWORD}).status_code == 303
+
+
+def test_one_password_is_checked_at_a_time_and_nobody_waits_for_long(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = with_inbox(make_app)
+    answers = list[TestResponse]()
+
+    def check(known: str, given: str) -> bool:
+        if not answers:  # meanwhile another one tries
+            other = app.test_client().post
+            answers.append(other(f"{HOME}login", data={"password": PASSWORD}))
+        return check_password_hash(known, given)
+
+    monkeypatch.setattr(inbox_access, "check_password_hash", check)
+    log_in(app)
+    assert (answers[0].status_code, "Try again." in answers[0].text) == (503, True)
+
+
+def test_who_follows_a_link_from_elsewhere_is_asked_for_the_cookie_once_more(
+    make_app: MakeApp,
+) -> None:
+    client = with_inbox(make_app).test_client()
+    page = client.get(HOME, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (page.status_code, 'http-equiv="refresh"' in page.text) == (200, True)
+    assert client.get(HOME, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+    posted = client.post(f"{HOME}run", headers={"Sec-Fetch-Site": "cross-site"})
+    assert posted.status_code == 303
 
 
 FORMS = {

@@ -125,13 +125,35 @@ def test_events_appear_and_change_without_a_reload(
     send(app, "BALANCE")
     until(lambda: len(browser.all(".event")) == 2, "the new event")
     assert browser.one("#news").get_attribute("textContent") == "1 new event"
-    first = browser.all(".event")[0]
-    assert "BALANCE" in first.text
-    assert "waiting" in first.text
+    first = browser.texts(".event")[0]
+    assert "BALANCE" in first
+    assert "waiting" in first
     run_jobs(app)
-    until(lambda: "done" in browser.all(".event")[0].text, "its outcome")
-    assert "You have 5 left." in browser.all(".event")[0].text
+    until(lambda: "done" in browser.texts(".event")[0], "its outcome")
+    assert "You have 5 left." in browser.texts(".event")[0]
     assert browser.run("return window.untouched")
+
+
+def test_a_flood_is_shown_and_what_follows_it_is_live(
+    browser: Browser, app: Flask, address: str
+) -> None:
+    send(app, "before")
+    enter(browser, address)
+    numbers = [f"2760000{number:04d}" for number in range(60)]
+    come(app, "lefoka", report("delivered", *numbers, id="m-1"))
+    until(lambda: len(browser.all(".event")) == 50, "one page of the flood")
+    send(app, "after")
+    until(lambda: "after" in browser.texts(".event")[0], "what follows it")
+    assert len(browser.all(".event")) == 51
+
+
+def test_a_link_from_elsewhere_leads_in_who_is_logged_in(
+    browser: Browser, app: Flask, address: str
+) -> None:
+    enter(browser, address)
+    browser.open(f"data:text/html,<a href='{address}failed'>look</a>")
+    browser.one("a").click()
+    browser.reads("No dead letters.")
 
 
 def test_a_list_says_that_it_is_not_live_any_more(browser: Browser, app: Flask) -> None:
@@ -152,7 +174,7 @@ def test_a_number_and_a_text_are_found_and_stay_out_of_every_url_and_log(
     browser.type("#f-number", "0255 712 345 678".removeprefix("0"))
     browser.type("#f-text", "HELLO")
     browser.press("Filter")
-    assert [row.text for row in browser.all(".event .text")] == ["hello there"]
+    assert browser.texts(".event .text") == ["hello there"]
     assert browser.one("#f-text").get_attribute("value") == "HELLO"
     assert browser.one("#f-number").get_attribute("value") == SENDER
     browser.one(".event .contact").click()
@@ -287,7 +309,7 @@ def test_a_new_event_does_not_take_the_focus_away(
     run_jobs(app)
     send(app, "another")
     until(lambda: len(browser.all(".event")) == 2, "the new event")
-    until(lambda: "done" in browser.all(".event")[1].text, "the change of the one in focus")
+    until(lambda: "done" in browser.texts(".event")[1], "the change of the one in focus")
     assert browser.run("return document.activeElement.id") == focused
 
 

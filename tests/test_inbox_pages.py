@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import ACCOUNTS, LEFOKA_KEY
+from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 from inboxes import HOME, SENDER, MakeApp, come, log_in, send, submit, with_inbox
@@ -75,6 +76,10 @@ FILTERS: dict[str, tuple[dict[str, str], list[str]]] = {
         {"number": "+255 (712) 345-678"},
         ["it waits", "hello", "CLOSED one", "BALANCE"],
     ),
+    "by the short code that was written to": (
+        {"number": "15000"},
+        ["it waits", "hello", "CLOSED one", "BALANCE"],
+    ),
     "by number and outcome": ({"number": SENDER, "outcome": "failed"}, ["CLOSED one"]),
     "of the last hour": (
         {"range": "1h"},
@@ -136,6 +141,46 @@ def test_a_number_that_nobody_knows_is_said_to_be_so(mixed: Flask) -> None:
     answer = submit(log_in(mixed), "find", number="+255700000000")
     assert answer.status_code == 200
     assert "No event of the number +255700000000 is kept" in answer.text
+
+
+def test_a_link_by_a_number_says_when_it_is_too_old(mixed: Flask) -> None:
+    client = log_in(mixed)
+    for link in (f"who={'0' * 32}.0", f"to={'0' * 32}"):
+        page = client.get(f"{HOME}?{link}").text
+        assert texts(page) == []
+        assert "has expired: type the number again" in page
+
+
+def test_what_no_key_of_ours_opens_is_said_to_be_so(make_app: MakeApp) -> None:
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    app = with_inbox(make_app, ENCRYPTION_KEYS=keys[:1])
+    send(app, "a secret")
+    come(app, "smsbox", "no JSON")
+    client = log_in(app)
+    urls = links(client.get(HOME).text)
+    urls += re.findall(r'href="([^"]+/quarantine/[0-9a-f]+)"', client.get(f"{HOME}quarantine").text)
+    assert len(urls) == 2
+    other = log_in(with_inbox(make_app, ENCRYPTION_KEYS=keys[1:]))
+    for url in urls:
+        answer = other.get(url)
+        assert (answer.status_code, "No key of ours opens this" in answer.text) == (500, True)
+    assert other.get(HOME).status_code == other.get(f"{HOME}quarantine").status_code == 200
+
+
+def test_a_fault_of_ours_is_a_page_without_what_was_said(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = with_inbox(make_app)
+    client = log_in(app)
+
+    def fails() -> None:
+        raise LookupError(SENDER)
+
+    monkeypatch.setattr(app.extensions["receiver"].silence, "accounts", fails)
+    answer = client.get(f"{HOME}system")
+    assert (answer.status_code, "Something of ours failed" in answer.text) == (500, True)
+    assert "event=inbox_failed" in caplog.text
+    assert "712345678" not in answer.text
 
 
 def test_the_pages_follow_each_other_without_a_gap(make_app: MakeApp) -> None:
@@ -502,6 +547,9 @@ def test_a_flood_shows_the_page_anew(make_app: MakeApp) -> None:
     come(app, "lefoka", report("delivered", *[f"2760000{n:04d}" for n in range(60)]))
     answer = log_in(app).get(f"{HOME}new?at=1")
     assert answer.headers["HX-Retarget"] == answer.headers["HX-Reselect"] == "#events"
+    (pulse,) = re.findall(r'<div id="pulse".*?>', answer.text)
+    assert 'hx-swap-oob="true"' in pulse
+    assert "last=" in pulse
 
 
 def test_a_place_is_read_as_it_is_written() -> None:

@@ -12,7 +12,13 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request
 from redis.exceptions import RedisError
-from werkzeug.exceptions import Forbidden, HTTPException, NotFound, TooManyRequests
+from werkzeug.exceptions import (
+    Forbidden,
+    HTTPException,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..errors import KeyLost, without_values
@@ -141,6 +147,9 @@ class _Door:
         except TooManyRequests:
             session, status = None, 429
             problem = "Too many tries. Wait five minutes, then try again."
+        except ServiceUnavailable:
+            session, status = None, 503
+            problem = "Somebody else is just logging in. Try again."
         if session is None:
             return self._desk.page("login.html", status, next=wanted, problem=problem)
         g.receiver_inbox_session = session
@@ -183,6 +192,8 @@ class _Door:
         return self._desk.page("problem.html", 500, code=500, spool=None)
 
     def _to_login(self) -> AnyResponse:
+        if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            return self._desk.page("again.html")  # from our own page a browser brings its cookie
         here = request.full_path.rstrip("?") if request.method == "GET" else ""
         there = url("login", **({"next": here} if here and request.endpoint != _POLL else {}))
         if request.headers.get("HX-Request"):

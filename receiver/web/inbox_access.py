@@ -25,7 +25,7 @@ from .inbox_session import Session, Sessions
 from .quiet import Quiet
 
 _GUARD_ONLY = "guard"  # what sessions are bound to, without a password
-_PATIENCE = 3.0  # seconds: one password is checked at a time, which takes its share of a core
+_PATIENCE = 0.3  # seconds: one password is checked at a time, and threads are for webhooks
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, redirect, request
 from werkzeug.exceptions import NotFound
 
-from ..events import Status, to_dict
+from ..events import InboundMessage, Status, to_dict
 from ..store.browse import Contact, Look, Place
 from ..store.contacts import numbers_of
 from ..store.journal import Record
@@ -47,17 +47,17 @@ class EventPages:
         offset = form.get("offset", "")
         for name in ("since", "until"):
             form[name] = minute(form.get(name, ""), offset)
-        form.pop("who", None)
+        form |= dict.fromkeys(("who", "to"), "")
         asked, number = Filter.read(form), form.get("number", "").strip()
         if number:
-            who = self._people(number, asked.account)
-            if not who:
+            found = self._people(number, asked.account) or self._ours(number, asked.account)
+            if not found:
                 return self._list(self.wish(asked), unknown=number)
-            form["who"] = ",".join(who)
-        cookie = None
-        if form.get("text"):
+            form |= found
+        cookie, text = None, form.get("text", "").strip()
+        if text:
             kept = request.cookies.get(TEXTS)
-            form["find"], cookie = self._desk.access.sessions.keep_text(kept, form["text"].strip())
+            form["find"], cookie = self._desk.access.sessions.keep_text(kept, text)
         answer = redirect(url("events", **Filter.read(form).args()), 303)
         if cookie is not None:
             self._keep(answer, cookie)
@@ -84,7 +84,7 @@ class EventPages:
         if not rows and not changed and at <= since:
             return Response(status=204)
         if len(rows) > _MOST_NEW or len(rows) + len(shown) > _MOST_ROWS:
-            answer = self._list(wish)
+            answer = self._list(wish, again=True)
             answer.headers.update({"HX-Retarget": "#events", "HX-Reselect": "#events"})
             answer.headers["HX-Reswap"] = "outerHTML"
             return answer
@@ -148,9 +148,12 @@ class EventPages:
         kept = request.cookies.get(TEXTS)
         text = self._desk.access.sessions.text(kept, asked.find) if asked.find else None
         found = (self._contact(event_id, n) for event_id, n in asked.people)
-        return Wish(filter=asked, text=text, contacts=[one for one in found if one is not None])
+        contacts = [one for one in found if one is not None]
+        named = self._desk.parts.journal.load(asked.to) if asked.to else None
+        recipient = getattr(named.event, "recipient", None) if named else None
+        return Wish(filter=asked, text=text, contacts=contacts, recipient=recipient)
 
-    def _list(self, wish: Wish, unknown: str = "") -> Response:
+    def _list(self, wish: Wish, unknown: str = "", again: bool = False) -> Response:
         before = Place.read(request.args.get("before"))
         look = self._look(wish, before)
         rows: list[Row] = [row(place, record) for place, record in look.found]
@@ -166,7 +169,7 @@ class EventPages:
             is_live=before is None and not wish.filter.until and not unknown,
             unknown=unknown,
             lost_text=bool(wish.filter.find) and wish.text is None,
-            lost_number=bool(wish.filter.who) and not wish.contacts,
+            again=again,
             accounts=self._desk.accounts,
             choices={"kind": KINDS, "status": list(Status), "range": list(RANGES)},
             outcomes=OUTCOMES,
@@ -176,32 +179,43 @@ class EventPages:
 
     def _look(self, wish: Wish, before: Place | None) -> Look:
         span = wish.filter.span(_now(), before)
-        if wish.filter.who and not wish.contacts:
+        if wish.is_lost:
             return Look(found=(), looked=0, end=None, more=False)
         return self._browse.look(wish, span, _A_PAGE, contacts=wish.contacts)
 
     def _takes(self, wish: Wish, record: Record) -> bool:
         """Tell whether a new event belongs on a page; contacts are looked up elsewhere."""
-        if wish.filter.who:
+        if wish.is_lost:
+            return False
+        if wish.contacts:
             theirs = {(record.event.account, number) for number in numbers_of(record.event)}
             if theirs.isdisjoint(wish.contacts):
                 return False
         return wish(record)
 
-    def _people(self, number: str, account: str) -> list[str]:
-        """Find a number, however it is written, in one account or in all: an event of each."""
-        providers = self._desk.parts.providers
-        wanted: list[Contact] = [
-            (name, provider.number(number))
-            for name, provider in providers.items()
-            if account in ("", name)
-        ]
+    def _people(self, number: str, account: str) -> dict[str, str]:
+        """Find a number of theirs, however it is written: an event of each account it is in."""
         found = []
-        for contact in wanted:
+        for contact in self._readings(number, account):
             look = self._browse.look(_any, Filter().span(_now()), 1, contacts=[contact])
             for record in look.records:
                 found.append(f"{record.event.id}.{numbers_of(record.event).index(contact[1])}")
-        return found[:10]
+        return {"who": ",".join(found[:10])} if found else {}
+
+    def _ours(self, number: str, account: str) -> dict[str, str]:
+        """Find a number of ours, such as a short code, that one of the newest messages came to."""
+        wanted = set(self._readings(number, account))
+
+        def came_to(record: Record) -> bool:
+            event = record.event
+            return isinstance(event, InboundMessage) and (event.account, event.recipient) in wanted
+
+        look = self._browse.look(came_to, Filter().span(_now()), 1)
+        return {"to": look.records[0].event.id} if look.records else {}
+
+    def _readings(self, number: str, account: str) -> list[Contact]:
+        providers = self._desk.parts.providers.items()
+        return [(name, one.number(number)) for name, one in providers if account in ("", name)]
 
     def _contact(self, event_id: str, n: int) -> Contact | None:
         record = self._desk.parts.journal.load(event_id)

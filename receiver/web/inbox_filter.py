@@ -21,10 +21,11 @@ KINDS = ("message", "report", "alarm")
 
 _NAME = re.compile(r"[A-Za-z0-9_.()-]{1,130}", re.ASCII)
 _WITH = re.compile(r"[0-9a-f]{32}\.[0-9]{1,4}(?:,[0-9a-f]{32}\.[0-9]{1,4}){0,9}", re.ASCII)
+_EVENT = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _FIND = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
 _SAID = {"outcome": "handling", "range": "last"}
-_NAMED = ("who", "find")  # what stands for a number or a text
+_NAMED = ("who", "to", "find")  # what stands for a number or a text
 _MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
@@ -33,7 +34,8 @@ class Filter:
     """What is asked for, as a URL has it; an empty word asks for nothing.
 
     ``range`` is one of `RANGES`, else ``since`` and ``until`` are minutes in UTC. ``who`` names
-    events and, by its place among theirs, the number that is meant. ``find`` names a text.
+    events and, by its place among theirs, the number that is meant; ``to`` an event, and so the
+    number of ours that it came to. ``find`` names a text.
     """
 
     account: str = ""
@@ -45,6 +47,7 @@ class Filter:
     since: str = ""
     until: str = ""
     who: str = ""
+    to: str = ""
     find: str = ""
 
     @classmethod
@@ -74,17 +77,31 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A filter with what it stands for: the ``text`` in plain, the ``contacts`` by number."""
+    """A filter with what it stands for: the ``text`` in plain, the ``contacts`` by number.
+
+    ``recipient``: the number of ours that messages came to.
+    """
 
     filter: Filter
     text: str | None = field(default=None, repr=False)
     contacts: Sequence[Contact] = field(default=(), repr=False)
+    recipient: str | None = field(default=None, repr=False)
+
+    @property
+    def number(self) -> str:
+        """The number that is asked for, theirs or ours; empty where none is."""
+        return self.contacts[0][1] if self.contacts else self.recipient or ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the event by which a link names a number is gone."""
+        return bool((self.filter.who and not self.contacts) or (self.filter.to and not self.number))
 
     def words(self) -> list[str]:
         """Say what is asked for, in a line for people."""
         asked = self.filter.args().items()
         said = {_SAID.get(name, name): value for name, value in asked if name not in _NAMED}
-        numbers = dict.fromkeys(number for _, number in self.contacts)
+        numbers = [self.number] if self.number else []
         text = [f"« {self.text} »"] if self.text else []
         return [*numbers, *text, *(f"{name} {value}" for name, value in said.items())]
 
@@ -100,6 +117,8 @@ class Wish:
         if asked.handler and asked.handler not in {*record.handlers, *record.replies}:
             return False
         if asked.outcome and outcome_of(record) != asked.outcome:
+            return False
+        if self.recipient and getattr(event, "recipient", None) != self.recipient:
             return False
         return not self.text or _says(record, self.text.casefold())
 
@@ -156,5 +175,6 @@ _CHECKS: Mapping[str, Callable[[str], bool]] = {
     "since": lambda value: _time(value) is not None,
     "until": lambda value: _time(value) is not None,
     "who": _like(_WITH),
+    "to": _like(_EVENT),
     "find": _like(_FIND),
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import NotFound
 
-from ..errors import StorageUnavailable
+from ..errors import KeyLost, StorageUnavailable
 from ..store.deadletters import DeadLetter
 from ..store.keyring import days
 from ..store.quarantine import Quarantined
@@ -49,12 +50,13 @@ class Pages:
     def quarantine(self) -> Response:
         """List the bodies that nobody could read."""
         account = request.args.get("account", "")
-        found = self._first(account, MOST_LOOKED)
+        newest = self._desk.parts.quarantine.newest(MOST_LOOKED)
+        found = [body_id for body_id, of in newest.items() if account in ("", of)]
         return self._desk.page(
             "quarantine.html",
             attention=self._desk.attention(),
             account=account,
-            bodies=found[:_A_PAGE],
+            bodies=list(filter(None, map(self._open, found[:_A_PAGE]))),
             count=len(found),
             accounts=self._desk.accounts,
         )
@@ -82,14 +84,10 @@ class Pages:
             keys=[(key, key.state(at).value, days(key.good_until - at)) for key in records],
         )
 
-    def _first(self, account: str, most: int) -> list[Quarantined]:
-        found: list[Quarantined] = []
-        for looked, body in enumerate(self._desk.parts.quarantine):
-            if looked == most:
-                break
-            if account in ("", body.account):
-                found.append(body)
-        return found
+    def _open(self, body_id: str) -> Quarantined | None:
+        with suppress(KeyLost):
+            return self._desk.parts.quarantine.load(body_id)
+        return None
 
 
 def letter_filter(given: Mapping[str, str]) -> dict[str, str]:

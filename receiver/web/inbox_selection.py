@@ -74,7 +74,7 @@ class Selection:
                 yield self._event(state["cursor"], record, state)
             return
         wish, before = self._pages.wish(Filter.read(state)), Place.read(state["cursor"])
-        if (wish.filter.who and not wish.contacts) or (wish.filter.find and wish.text is None):
+        if wish.is_lost or (wish.filter.find and wish.text is None):
             return
         since = wish.filter.span(datetime.now(UTC)).since
         while before is not None:
