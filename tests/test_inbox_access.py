@@ -49,6 +49,14 @@ def test_a_stranger_is_asked_for_the_password(make_app: MakeApp, page: str) -> N
     assert COOKIE not in answer.headers.get("Set-Cookie", "")
 
 
+def test_it_is_found_with_and_without_a_slash_and_takes_no_callback(make_app: MakeApp) -> None:
+    client = log_in(with_inbox(make_app))
+    assert client.get(HOME.rstrip("/")).status_code == client.get(HOME).status_code == 200
+    posted = client.post(HOME.rstrip("/"), json={})
+    assert posted.status_code in (404, 405)
+    assert client.post("/webhooks/smsbox", json={}).status_code == 401
+
+
 @pytest.mark.parametrize("action", ["confirm", "run", "find", "logout"])
 def test_a_stranger_does_nothing(make_app: MakeApp, action: str) -> None:
     answer = with_inbox(make_app).test_client().post(HOME + action, data={"what": "failed"})

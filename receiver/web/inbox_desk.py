@@ -89,7 +89,7 @@ class Desk:
         return sorted(self.parts.settings.accounts)
 
     def attention(self) -> dict[str, int]:
-        """Count what somebody should look at; two round trips."""
+        """Count what somebody should look at."""
         return {"failed": len(self.parts.deadletters), "quarantine": len(self.parts.quarantine)}
 
 

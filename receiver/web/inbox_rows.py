@@ -177,17 +177,22 @@ def _reports_by_message(records: Sequence[Record], number: str) -> dict[str, lis
 
 def _sent(reports: Sequence[DeliveryReport]) -> Bubble:
     """Show an SMS that nothing but its reports tells of."""
-    first = min(reports, key=lambda report: report.created_at or report.received_at)
+    first = min(reports, key=_moment_of)
     text = next((report.text for report in reports if report.text), None)
     return Bubble(
         side="out",
-        at=first.created_at or first.received_at,
+        at=_moment_of(first),
         event=first.id,
         text=text or "",
         by="sent by your app, or at the provider",
         known=text is not None,
         ticks=_ticks(reports),
     )
+
+
+def _moment_of(report: DeliveryReport) -> datetime:
+    """Give when an SMS was sent, as far as a report tells; a provider's clock may be ahead."""
+    return min(report.created_at or report.received_at, report.received_at)
 
 
 def _ticks(reports: Sequence[DeliveryReport]) -> Chip:
