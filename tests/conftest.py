@@ -24,8 +24,6 @@ from receiver.store import tally
 from receiver.store.connection import _CONNECTIONS
 from receiver.worker import Worker
 
-pytest_plugins = ["pytest_sms_receiver"]  # also where the project was installed before it had one
-
 LEFOKA_KEY = "pk_test_lefoka_0001"
 SMSBOX_KEY = "smsbox-test-key-0001"
 

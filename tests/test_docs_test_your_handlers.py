@@ -26,7 +26,7 @@ def run(folder: Path, **changes: str) -> tuple[int, str]:
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=folder,
-        env={**clean_environment(), "PYTEST_PLUGINS": "pytest_sms_receiver"},
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,

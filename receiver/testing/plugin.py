@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `sms`, for the tests of an app that has a `Receiver`.
 
-It lies beside the package, so that a test run that does not use it loads nothing of the package:
-pytest loads plugins before anything else. What the fixture gives is `receiver.testing.trial.Trial`.
+pytest loads it in every test run of an environment that has this package, used or not: so nothing
+else is imported here. What the fixture gives is `receiver.testing.trial.Trial`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from receiver.testing.trial import Trial
+    from .trial import Trial
 
 _NO_APP = """the fixture sms needs your Flask app, as a fixture named app:
 
@@ -25,8 +25,8 @@ _NO_APP = """the fixture sms needs your Flask app, as a fixture named app:
 @pytest.fixture(scope="session")
 def sms_redis_url() -> Iterator[str]:
     """Give the Redis of this test run; see `receiver.testing.redis`."""
-    from receiver.errors import ReceiverError
-    from receiver.testing.redis import running_redis
+    from ..errors import ReceiverError
+    from .redis import running_redis
 
     try:
         with running_redis() as url:
@@ -45,7 +45,7 @@ def sms(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Trial
             raise
         pytest.fail(_NO_APP, pytrace=False)
     url = request.getfixturevalue("sms_redis_url")
-    from receiver.testing.trial import trial
+    from .trial import trial
 
     with trial(app, url, tmp_path_factory.mktemp("sms")) as found:
         yield found
