@@ -26,6 +26,7 @@ from wire import FakeApi
 
 from receiver import InboundMessage, Receiver
 from receiver.clerk import Clerk
+from receiver.store.connection import Connection
 from receiver.store.journal import Noted
 
 MakeApp = Callable[..., Flask]
@@ -164,3 +165,23 @@ def test_nobody_writes_on_what_was_forgotten(app: Flask) -> None:
     assert journal.note(gone.event.id, "handler:late", outcome) is Noted.GONE
     assert journal.note(gone.event.id, "handler:late", outcome, after={}) is Noted.GONE
     assert "late" not in journal.load(gone.event.id).handlers
+
+
+AMENDS = {
+    "as it was read": ([2, "text", "before", "after"], 1, "after"),
+    "another text": ([2, "text", "other", "after"], -1, "before"),
+    "one field more": ([1, "text", "before", "after"], -1, "before"),
+    "whatever else is there": (["", "text", "before", "after"], 1, "after"),
+    "a field that goes": ([2, "text", "before", ""], 1, None),
+}
+
+
+@pytest.mark.parametrize(("args", "answer", "text"), AMENDS.values(), ids=AMENDS)
+def test_a_hash_is_amended_only_as_it_was_read(
+    redis_url: str, redis: Any, args: list[Any], answer: int, text: str | None
+) -> None:
+    redis.hset("a", mapping={"text": "before", "more": "1"})
+    connection = Connection(redis_url)
+    assert connection.run("amend", ["a"], args) == answer
+    assert redis.hget("a", "text") == text
+    assert connection.run("amend", ["nothing"], args) == 0
