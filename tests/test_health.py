@@ -209,6 +209,16 @@ def test_down_is_only_where_nothing_takes_callbacks(
     assert told.status_code == 503
 
 
+def test_nobody_waits_for_somebody_elses_look(make_app: MakeApp) -> None:
+    app = make_app()
+    before = ready(app)
+    health = app.extensions["receiver"].health
+    health._answered = -60.0  # long ago
+    with health._lock:  # as a thread holds it that waits for a frozen Redis
+        answer = app.test_client().get("/webhooks/ready")
+    assert answer.data == before.data
+
+
 def test_whoever_asks_often_does_not_load_redis(
     make_app: MakeApp, redis_url: str, redis: Redis
 ) -> None:

@@ -82,13 +82,20 @@ class Health:
     def ready(self, environ: Environ) -> Answer:
         """Say how the service is: 200 while callbacks are accepted, 503 otherwise.
 
-        Whoever asks often is given the same answer for a second, and one thread at a time looks.
+        Whoever asks often is given the same answer for a second, and while one thread looks, all
+        others get the answer of before: threads are for webhooks, also where Redis is frozen.
         """
+        before = self._answer
+        if before is not None and (self._is_fresh() or self._lock.locked()):
+            return before
         with self._lock:
-            if self._answer is None or self._clock() - self._answered >= _FRESH:
+            if self._answer is None or not self._is_fresh():
                 self._answer = _answer(dict(self._checks()))
                 self._answered = self._clock()
             return self._answer
+
+    def _is_fresh(self) -> bool:
+        return self._clock() - self._answered < _FRESH
 
     def _checks(self) -> Iterator[tuple[str, Check]]:
         redis, levels = self._redis()
