@@ -19,7 +19,7 @@ from support import message, report
 from receiver import Receiver
 from receiver.dev.provider_api import ProviderApi, serving
 from receiver.store import browse
-from receiver.store.browse import Place
+from receiver.store.browse import Browse, Place, Span
 
 MARKUP = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
@@ -514,8 +514,8 @@ def test_a_poll_gives_what_is_new_and_what_has_changed(
 
 def test_a_poll_does_not_take_what_is_on_the_next_page_for_new(make_app: MakeApp) -> None:
     app = with_inbox(make_app)
-    for number in range(70):
-        send(app, f"message {number}")
+    # all of one millisecond
+    come(app, "lefoka", report("delivered", *[f"2760000{n:04d}" for n in range(70)]))
     client = log_in(app)
     page = client.get(HOME).text
     (url,) = re.findall(r'hx-get="([^"]+)"', page)
@@ -550,6 +550,19 @@ def test_a_flood_shows_the_page_anew(make_app: MakeApp) -> None:
     (pulse,) = re.findall(r'<div id="pulse".*?>', answer.text)
     assert 'hx-swap-oob="true"' in pulse
     assert "last=" in pulse
+
+
+def test_what_comes_while_one_looks_makes_nothing_appear_twice(make_app: MakeApp) -> None:
+    app = with_inbox(make_app)
+    parts = app.extensions["receiver"]
+    looking = Browse(parts.connection, parts.journal, parts.jobs, parts.deadletters)
+    client = parts.connection.client
+    client.zadd(parts.journal.index, {f"{n:032x}": n for n in range(1, 351)})
+    places = looking.walk(parts.journal.index, Span())
+    seen = [next(places) for _ in range(150)]
+    client.zadd(parts.journal.index, {f"{n:032x}": n for n in range(351, 391)})
+    seen += places
+    assert [place.at for place in seen] == list(range(350, 0, -1))
 
 
 def test_a_place_is_read_as_it_is_written() -> None:
