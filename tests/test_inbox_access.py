@@ -93,6 +93,11 @@ def test_a_wrong_password_opens_nothing(make_app: MakeApp) -> None:
     assert "This is not the password." in answer.text
 
 
+def test_who_is_in_is_not_asked_again(make_app: MakeApp) -> None:
+    answer = log_in(with_inbox(make_app)).get(f"{HOME}login")
+    assert (answer.status_code, answer.headers["Location"]) == (303, HOME)
+
+
 @pytest.mark.parametrize("https", [True, False], ids=["https", "http"])
 def test_the_cookie_is_for_the_inbox_alone(make_app: MakeApp, https: bool) -> None:
     client = with_inbox(make_app).test_client()
@@ -273,7 +278,7 @@ def test_an_apps_own_csrf_protection_leaves_our_forms_to_us(make_app: MakeApp) -
     assert submit(log_in(app), "find", kind="report").status_code == 303
 
 
-@pytest.mark.parametrize("page", [*PAGES, "login", "static/inbox.css"])
+@pytest.mark.parametrize("page", [*PAGES, "static/inbox.css"])
 def test_every_answer_says_what_a_browser_may_do_with_it(make_app: MakeApp, page: str) -> None:
     with log_in(with_inbox(make_app)).get(HOME + page) as answer:
         headers = answer.headers
