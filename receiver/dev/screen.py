@@ -24,8 +24,9 @@ _BAD = ("failed", "unknown", "refused")
 
 @dataclass(slots=True)
 class _Shown:
-    """What of one event has been shown already."""
+    """What of one event has been shown already, or was there before us: ``named`` if it was."""
 
+    named: bool = False
     resends: int = 0
     outcomes: dict[str, str] = field(default_factory=dict)
 
@@ -37,7 +38,7 @@ class _Shown:
 
 
 class Screen:
-    """Print what is new in the journal and what was sent, each thing once.
+    """Print what is new in the journal since a time and what was sent, each thing once.
 
     ``sent``: the SMS that the simulated provider took, or ``None`` where real ones take them; then
     a reply is shown when its provider has accepted it.
@@ -55,7 +56,7 @@ class Screen:
     def show(self) -> None:
         """Print what has come since the last call; an SMS always below the event it answers."""
         sms = len(self._sent or ())
-        ids = list(self._journal.ids(since=self._since, limit=_WINDOW))
+        ids = list(self._journal.ids(limit=_WINDOW))
         for record in reversed(list(self._journal.records(ids))):
             self._show_record(record)
         self._events = {id_: self._events[id_] for id_ in ids if id_ in self._events}
@@ -69,6 +70,10 @@ class Screen:
         shown = self._events.get(event.id)
         if shown is None:
             shown = self._events[event.id] = _Shown()
+            if event.received_at < self._since:
+                _take_as_shown(record, shown)
+        if not shown.named and (event.received_at >= self._since or _has_news(record, shown)):
+            shown.named = True
             self._line(event.account, _what(record), when=event.received_at, bold=True)
         if record.resends > shown.resends:
             shown.resends = record.resends
@@ -126,6 +131,27 @@ class Trouble:
                 click.echo(f"{' ' * 8}  {self._name:{_WIDTH}}  {text}")
 
 
+def _take_as_shown(record: Record, shown: _Shown) -> None:
+    """Say nothing of what became of an event before we looked."""
+    shown.resends = record.resends
+    if record.routed is not None and not record.routed["to"]:
+        shown.outcomes[""] = "unhandled"
+    for name, found in _outcomes(record).items():
+        shown.changed(name, found)
+
+
+def _has_news(record: Record, shown: _Shown) -> bool:
+    seen = _Shown(outcomes=dict(shown.outcomes))
+    changed = [seen.changed(name, found) for name, found in _outcomes(record).items()]
+    return record.resends > shown.resends or any(changed)
+
+
+def _outcomes(record: Record) -> dict[str, Mapping[str, Any]]:
+    """Give what became of an event, by the names that `_Shown` remembers."""
+    replies = {f"reply of {name}": reply for name, reply in record.replies.items()}
+    return {**record.handlers, **replies}
+
+
 def _what(record: Record) -> str:
     event = record.event
     if isinstance(event, InboundMessage):
@@ -141,7 +167,10 @@ def _what(record: Record) -> str:
 
 
 def _why(found: Mapping[str, Any]) -> str:
-    parts = [found.get("code"), found.get("reason"), found.get("mend")]
+    reason, error = found.get("reason"), found.get("error")
+    if error is not None and error != reason:  # a KeyError says no more than its key
+        reason = f"{error}: {reason}"
+    parts = [found.get("code"), reason, found.get("mend")]
     again = found.get("next_in")
     parts.append(None if again is None else f"(again in {again:.0f} s)")
     return " ".join(str(part) for part in parts if part)
