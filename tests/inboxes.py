@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,6 +59,13 @@ def come(app: Flask, provider: str, body: Mapping[str, Any] | str) -> None:
     headers = {"x-api-key": KEYS[provider]}
     answer = app.test_client().post(f"/webhooks/{provider}", headers=headers, **data)
     assert answer.status_code == 200
+    came = _millisecond()
+    while _millisecond() == came:  # what comes within one is in no order
+        continue
+
+
+def _millisecond() -> int:
+    return int(time.time() * 1000)
 
 
 def log_in(app: Flask, password: str = PASSWORD) -> FlaskClient:
