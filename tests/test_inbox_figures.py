@@ -63,9 +63,9 @@ def test_each_chart_is_a_table_of_what_was_counted(page: str) -> None:
 
 def test_each_chart_says_in_a_sentence_what_it_shows(page: str) -> None:
     found = re.findall(r'<p class="summary">([^<]+)</p>', page)
-    assert found[0] == "3 came, 1 were sent."
-    assert found[1] == "3 came, most of them delivered."
-    assert found[4] == "1 attempts failed, most of them app.closed."
+    assert found[0] == "3 came, 1 was sent."
+    assert found[1] == "3 came, most delivered."
+    assert found[4] == "1 attempt failed: app.closed."
     assert len(found) == len(TITLES)
 
 

@@ -46,8 +46,9 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing was counted in this time."""
-        return not any(any(values) for values in self.lines.values())
+        """Tell whether nothing was counted in this time; that nothing waited is something."""
+        values = [value for line in self.lines.values() for value in line if value is not None]
+        return not (values if self.kind == "line" else any(values))
 
 
 class FigurePages:
@@ -77,7 +78,7 @@ def _traffic(found: Mapping[str, Series]) -> Chart:
         found["messages"],
         title="Messages in and out",
         lines={"in": came, "out": left},
-        summary=f"{_sum(came):,} came, {_sum(left):,} were sent.",
+        summary=f"{_sum(came):,} came, {_sum(left):,} {'was' if _sum(left) == 1 else 'were'} sent.",
     )
 
 
@@ -126,7 +127,8 @@ def _failures(found: Mapping[str, Series]) -> Chart:
         if outcome in _FAILED:
             lines[handler] = _plus(lines.get(handler), values)
     total = sum(map(_sum, lines.values()))
-    said = f"{total:,} attempts failed" + _largest(lines) + "." if total else "No attempt failed."
+    attempts = "attempt" if total == 1 else "attempts"
+    said = f"{total:,} {attempts} failed{_largest(lines)}." if total else "No attempt failed."
     return _chart(series, title="Failures by handler", lines=_most(lines), summary=said)
 
 
@@ -211,5 +213,11 @@ def _sum(values: Values) -> int:
 
 
 def _largest(lines: Mapping[str, Values]) -> str:
-    name = max(lines, key=lambda found: _sum(lines[found]), default=None)
-    return f", most of them {name.replace('_', ' ')}" if name is not None else ""
+    """Name what more than half are, if there is anything like that."""
+    sums = {name: _sum(values) for name, values in lines.items()}
+    total = sum(sums.values())
+    name = max(sums, key=lambda found: sums[found], default="")
+    if not total or 2 * sums[name] <= total:
+        return ""
+    words = name.replace("_", " ")
+    return f": {words}" if total == 1 else f", {'all' if sums[name] == total else 'most'} {words}"

@@ -3,6 +3,9 @@
 (function () {
   const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [4, 2], [1, 4]];
 
+  // What is good and bad has its colour everywhere; all else by its place.
+  const meaning = {delivered: "--good", failed: "--bad"};
+
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
@@ -24,6 +27,13 @@
     return [data[0], ...data.slice(1).map((values) => values.map((value, n) => value ? sums[n] += value : null))];
   }
 
+  // A point with nothing beside it would be no line at all.
+  function lonely(values) {
+    const found = [];
+    values.forEach((value, n) => { if (value != null && values[n - 1] == null && values[n + 1] == null) found.push(n); });
+    return found;
+  }
+
   function draw(figure) {
     const place = figure.querySelector(".chart");
     if (!place) return;
@@ -40,11 +50,11 @@
       axes: [{...axis, values: [[86400, "{MMM} {D}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{MMM} {D}", null, "\n{MMM} {D}", null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1]]},
         {...axis, size: 52, incrs: unit ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 1000000]}],
       series: [{value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23"}), label: "from"}].concat(order.map(function (n) {
-        const ink = colour("--c" + (n + 1));
+        const ink = colour(meaning[names[n]] || "--c" + (n + 1));
         return {
           label: names[n], stroke: ink, width: bars ? 1 : 2, dash: bars ? undefined : dashes[n], fill: bars ? ink : undefined,
           paths: bars ? uPlot.paths.bars({size: [0.8, 40], align: 1}) : undefined,
-          points: {show: bars ? false : undefined, size: 5}, spanGaps: false,
+          points: bars ? {show: false} : {show: true, size: 5, filter: (plot, at) => lonely(plot.data[at])}, spanGaps: false,
           value: (_, __, ___, at) => at == null ? "–" : shown(data[n + 1][at]),
         };
       })),
