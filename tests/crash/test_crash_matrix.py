@@ -22,7 +22,7 @@ from wire import FakeApi
 RUN = "receiver.store.connection:Connection.run"
 RUN_DURABLY = "receiver.store.connection:Connection.run_durably"
 TRANSACT = "receiver.store.spool_file:_transact"
-TAKE = "receiver.intake:Intake.take_page"
+TAKE = "receiver.draining:Draining.take_page"
 PERFORM = "receiver.clerk:Clerk.perform"
 HANDLER = "receiver.handling:call_within"
 WORK = "crash_shop:do_the_work"
