@@ -100,7 +100,7 @@ class AccountSchema(Schema):
     source_addr = _Text(allow_none=True, validate=validate.Length(min=1))
     region = fields.String(allow_none=True, validate=_REGION)
     retention = fields.Integer(
-        allow_none=True, strict=True, validate=validate.Range(min=60, max=_LONGEST)
+        allow_none=True, strict=True, validate=validate.Range(min=86_400, max=_LONGEST)
     )
 
     @validates("api_key")

@@ -18,6 +18,7 @@ from .arrivals import count_kept
 from .draining import Call, Draining
 from .errors import Unreadable
 from .events import AnyEvent, DeliveryReport, InboundMessage, event_id, to_json
+from .measures import ODD, word
 from .outage import Outage
 from .parcel import Parcel
 from .providers.base import Provider, Received, WebhookRequest
@@ -230,5 +231,6 @@ def outcome_of(event: AnyEvent) -> tuple[str, str, str]:
     if not isinstance(event, DeliveryReport) or event.message_id is None:
         return "", "", "0"
     name = event_id(event.account, "outcome", event.message_id, event.recipient)
-    word = event.provider_status.strip().lower() or str(event.status)
-    return name, word, "1" if event.final else "0"
+    said = event.provider_status.strip().lower() or str(event.status)
+    # it becomes a field's name: what is no word may hold a number
+    return name, said if word(said) != ODD else event_id(said), "1" if event.final else "0"

@@ -20,6 +20,7 @@ SWEEP_SECONDS = 30
 
 _LOST_AFTER_MS = 60_000  # a job that was not moved for so long is looked for
 _CANDIDATES = 1_000
+_MOST_SWEPT = 20  # times so many at each sweep: a million that wait are seen within half an hour
 _PAGE = 2_000
 _BATCH = 100
 
@@ -57,8 +58,12 @@ class Sweeper:
 
         Gives how many jobs were lost.
         """
-        found = list(self._candidates())
-        lost = self._look_after(found, self._seen({job.id: job.queue for _, job in found}))
+        lost = 0
+        for _ in range(_MOST_SWEPT):
+            found = list(self._candidates())
+            lost += self._look_after(found, self._seen({job.id: job.queue for _, job in found}))
+            if len(found) < _CANDIDATES:
+                break
         self._prune()
         return lost
 

@@ -187,7 +187,7 @@ def test_a_parcel_that_is_none_never_stops_those_behind_it(parts: Any) -> None:
     @QUICK
     @given(st.binary() | parcels.map(lambda value: json.dumps(value).encode()))
     def check(data: bytes) -> None:
-        assert parts.intake.take_from_spool(data) in (True, False)
+        assert parts.intake.draining.take_page([data]) in ([True], [False])
 
     check()
 

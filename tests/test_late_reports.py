@@ -74,3 +74,12 @@ def test_the_event_says_so_to_people_too(app: Flask) -> None:
     send(app, "submitted")
     listed = app.test_cli_runner().invoke(args=["receiver", "events", "list", "--json"]).output
     assert listed.count('"stale": true') == 1
+
+
+def test_what_is_no_word_is_no_name_in_redis(app: Flask, redis: Any) -> None:
+    send(app, f"failed: {ONE} unreachable")
+    send(app, "delivered", delivery_date="2023-06-25T08:55:25Z")
+    (outcome,) = redis.keys("receiver:outcome:*")
+    names = redis.hkeys(outcome)
+    assert "delivered" in names
+    assert not [name for name in names if ONE in name]

@@ -26,11 +26,11 @@ RunJobs = Callable[[Flask], int]
 
 HOUR, DAY = 3600, 86_400
 ACCOUNTS: dict[str, dict[str, Any]] = {
-    "lefoka": {"api_key": LEFOKA_KEY, "retention": HOUR},
+    "lefoka": {"api_key": LEFOKA_KEY, "retention": 2 * DAY},
     "smsbox": {"api_key": SMSBOX_KEY, "retention": 30 * DAY},
     "plain": {"provider": "smsbox", "api_key": "another-key-of-smsbox"},
 }
-KEPT = {"lefoka": HOUR, "smsbox": 30 * DAY, "plain": 7 * DAY}
+KEPT = {"lefoka": 2 * DAY, "smsbox": 30 * DAY, "plain": 7 * DAY}
 
 
 def failing(receiver: Receiver) -> None:
@@ -41,7 +41,7 @@ def failing(receiver: Receiver) -> None:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """An app whose accounts keep their events for an hour, a week and a month."""
+    """An app whose accounts keep their events for two days, a week and a month."""
     return make_app(handlers=failing, ACCOUNTS=ACCOUNTS, RETRIES=0)
 
 
@@ -87,13 +87,48 @@ def is_about(found: int, wanted: int) -> bool:
 
 @pytest.mark.parametrize(("account", "kept"), KEPT.items(), ids=KEPT)
 def test_events_are_kept_for_as_long_as_their_account_says(
-    app: Flask, account: str, kept: int, redis: Any
+    app: Flask, account: str, kept: int, redis: Any, run_jobs: RunJobs
 ) -> None:
     let_come(app)
+    run_jobs(app)
     assert is_about(redis.ttl(key_of(app, account)), kept)
     assert redis.hexists(key_of(app, account), "keep") is (account != "plain")
     found = {redis.hget(key, "account"): key for key in redis.keys("receiver:quarantine:*")}
     assert is_about(redis.ttl(found[account]), kept)
+
+
+def test_what_waits_for_a_worker_is_there_for_a_week_however_short_its_retention(
+    app: Flask, redis: Any, run_jobs: RunJobs
+) -> None:
+    let_come(app)
+    key = key_of(app, "lefoka")
+    assert is_about(redis.ttl(key), 7 * DAY)
+    assert is_about(redis.ttl(key_of(app, "smsbox")), 30 * DAY)
+    redis.expire(key, 3 * DAY)
+    for entry in redis.zrange("receiver:open", 0, -1):
+        redis.zadd("receiver:open", {entry: 1})
+    sweep(app)
+    assert is_about(redis.ttl(key), 7 * DAY)
+
+
+def test_what_is_handled_late_is_there_for_a_day(app: Flask, redis: Any, run_jobs: RunJobs) -> None:
+    let_come(app)
+    age(redis, 5 * DAY)
+    run_jobs(app)
+    assert is_about(redis.ttl(key_of(app, "lefoka")), DAY)
+
+
+def test_a_sweep_sees_all_that_waits(app: Flask, redis: Any) -> None:
+    url = f"/webhooks/lefoka?api_key={LEFOKA_KEY}"
+    for call in range(6):
+        numbers = [f"2763{call}{n:06}" for n in range(400)]
+        body = report("delivered", *numbers, id=f"many-{call}")
+        assert app.test_client().post(url, json=body).status_code == 200
+    entries = redis.zrange("receiver:open", 0, -1)
+    assert len(entries) == 2400
+    redis.zadd("receiver:open", dict.fromkeys(entries, 1))
+    sweep(app)
+    assert redis.zcount("receiver:open", 1, 1) == 0
 
 
 def test_a_dead_letter_is_kept_for_as_long_from_its_end_on(
@@ -249,7 +284,7 @@ def ids(redis: Any) -> list[str]:
     return found
 
 
-WRONG = {"too short": 59, "too long": 4000 * DAY, "a word": "a week", "half": 60.5}
+WRONG = {"too short": DAY - 1, "too long": 4000 * DAY, "a word": "a week", "half": 60.5}
 
 
 @pytest.mark.parametrize("value", WRONG.values(), ids=WRONG)

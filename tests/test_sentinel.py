@@ -40,7 +40,7 @@ def used(url: str) -> Iterator[Connection]:
 def write(connection: Connection, name: str, durably: bool = True) -> int:
     """Keep a record with one of our scripts; 1 if it is new."""
     run = connection.run_durably if durably else connection.run
-    args = [name, 1000, 1000, *("-" for _ in range(9))]
+    args = [name, 1000, 1000, *("-" for _ in range(7)), 1000]
     return int(run("quarantine", [RECORD + name, "receiver:quarantine"], args))
 
 

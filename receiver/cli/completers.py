@@ -31,6 +31,7 @@ def _offering(find: Callable[[Any, str], Found]) -> Complete:
 
     def complete(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
         offered: list[CompletionItem] = []
+        before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         # a user's module may print, or be broken in any way: a prompt is no place to say so
         with (
@@ -44,6 +45,7 @@ def _offering(find: Callable[[Any, str], Found]) -> Complete:
                 for value, what in find(app.extensions["receiver"], typed):
                     if value.startswith(typed):
                         offered.append(CompletionItem(value, help=what))
+        logging.disable(before)
         return offered
 
     return complete

@@ -54,7 +54,7 @@ local function write(i, id, key)
     raw_in = id
   end
   if ARGV[8] ~= '' then redis.call('HSET', key, ARGV[8], retention) end
-  redis.call('EXPIRE', key, retention)
+  redis.call('EXPIRE', key, math.max(retention, WAITS))
   redis.call('ZADD', KEYS[1], received_ms, id)
   enqueue(job_at(i + 6), now, retention, KEYS[2])
 end

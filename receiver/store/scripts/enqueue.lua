@@ -3,14 +3,37 @@ local clock
 local function now_ms()
   if not clock then
     local time = redis.call('TIME')
-    clock = time[1] * 1000 + math.floor(time[2] / 1000)
+    clock = time[1] * 1000 + time[2] / 1000  -- with its fraction: what comes within one has an order
   end
   return clock
 end
 
+-- Seconds. What waits for its handlers is there for a week at least, however short the retention is;
+-- once one of them is done, for a day at least: others may wait, and the sweeper sees to those.
+local WAITS, WAITS_STILL = 604800, 86400
+
+local function kept_for(record, retention)
+  return tonumber(redis.call('HGET', record, 'keep') or retention)
+end
+
 -- Have a record live on for a retention: its account's own, if it has one.
 local function keep_on(record, retention)
-  redis.call('EXPIRE', record, redis.call('HGET', record, 'keep') or retention)
+  redis.call('EXPIRE', record, kept_for(record, retention))
+end
+
+-- Have a record live on while it waits for its handlers.
+local function wait_on(record, retention)
+  redis.call('EXPIRE', record, math.max(kept_for(record, retention), WAITS))
+end
+
+-- Have a record that waits no longer live for its retention, from when it came.
+local function wait_no_more(record, retention)
+  local kept = kept_for(record, retention)
+  if kept >= WAITS then return end
+  local prefix, id = string.match(record, '^(.*):event:(%x+)$')
+  local came = prefix and redis.call('ZSCORE', prefix .. ':events', id)
+  local left = came and kept - (now_ms() - came) / 1000 or 0
+  redis.call('EXPIRE', record, math.floor(math.max(left, math.min(kept, WAITS_STILL))))
 end
 
 -- A job takes seven arguments: id, data, signature, queue, timeout, entry in the ledger, lane or ''.

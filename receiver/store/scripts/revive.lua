@@ -27,7 +27,7 @@ if ARGV[3] ~= '' then
   redis.call('ZREM', ARGV[3], ARGV[4])
   redis.call('DEL', 'rq:job:' .. ARGV[4])
 end
-keep_on(KEYS[1], ARGV[2])
+wait_on(KEYS[1], ARGV[2])
 for i = jobs_from, #ARGV, PER_JOB do
   redis.call('DEL', 'rq:job:' .. ARGV[i])
   enqueue(job_at(i), ARGV[1], ARGV[2], KEYS[2], true)

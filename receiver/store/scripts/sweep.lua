@@ -45,9 +45,8 @@ for i = 4, #ARGV, PER_JOB do
       redis.call('DEL', 'rq:job:' .. job.id)
       enqueue(job, now, retention, KEYS[1], true)
     end
-    if left >= 0 then
-      local kept = tonumber(redis.call('HGET', record, 'keep') or retention)
-      if left < kept / 2 then redis.call('EXPIRE', record, kept) end
+    if left >= 0 and left < math.max(kept_for(record, retention), WAITS) / 2 then
+      wait_on(record, retention)
     end
   end
 end

@@ -18,6 +18,6 @@ end
 local over = ARGV[8] == '1' and (expected == '' or taken ~= '')
 local ttl = over and 0 or tonumber(ARGV[9])
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'base', ARGV[4], 'writes', ARGV[5],
-  'until', now_ms() + ttl * 1000)
+  'until', math.floor(now_ms()) + ttl * 1000)
 redis.call('EXPIRE', KEYS[1], math.max(ttl, tonumber(ARGV[10])))
 return 1

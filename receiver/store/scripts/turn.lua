@@ -50,7 +50,12 @@ local function finish(id, how, entry, lane)
   end
   if entry ~= '' then redis.call('ZREM', KEYS[2], entry) end
   leave(lane, id, KEYS[2])
-  if how == 'done' then redis.call('DEL', key) else bury(id, key) end
+  if how ~= 'done' then
+    bury(id, key)
+    return
+  end
+  redis.call('DEL', key)
+  if ARGV[END + 8] ~= '' then wait_no_more(ARGV[END + 8], retention) end
 end
 
 -- A contact's list forgets what has expired as it learns; one event in sixteen sees to it.
