@@ -188,6 +188,8 @@ class Deployment:
             deadletters=self.deadletters,
             conversations=self.conversations,
             optouts=self.optouts,
+            consent=self.settings.consent,
+            answerers=Answerers(self.sentbox),
         )
 
     @cached_property

@@ -22,9 +22,10 @@ from planting import (
     planted,
 )
 from test_cli import invoke
+from test_spool_pages import spooling
 from wire import FakeApi
 
-from receiver import InboundMessage, Receiver
+from receiver import InboundMessage, PermanentDeliveryError, Receiver, send
 from receiver.clerk import Clerk
 from receiver.store.connection import Connection
 from receiver.store.journal import Noted
@@ -110,6 +111,59 @@ class TestWhatWaits:
         assert int(done.split()[0]) < int(replayed.split()[0])
         run_jobs(app)
         assert forget(app) == {"opt-outs kept as a hash": 1}
+
+
+BLOCKED = {"id": "m-b", "type": "sms", "recipient": [NUMBER[1:]], "status": "blist"}
+OPTING_OUT: dict[str, tuple[str, Callable[[Flask], None]]] = {
+    "a message": ("smsbox", lambda app: planting.write(app, "STOP")),
+    "two messages": (
+        "smsbox",
+        lambda app: [planting.write(app, text) for text in ("START", "STOP")] and None,
+    ),
+    "a report": (
+        "lefoka",
+        lambda app: planting.call(app, "lefoka", BLOCKED, planting.LEFOKA_KEY),
+    ),
+}
+
+
+@pytest.mark.parametrize(("account", "says"), OPTING_OUT.values(), ids=OPTING_OUT)
+@pytest.mark.parametrize("is_spooled", [False, True], ids=["in Redis", "on disk"])
+def test_who_opted_out_in_what_waits_gets_nothing_after_it_is_erased(
+    make_app: MakeApp,
+    api: FakeApi,
+    tmp_path: Path,
+    run_jobs: RunJobs,
+    redis_url: str,
+    keys: list[str],
+    account: str,
+    says: Callable[[Flask], None],
+    is_spooled: bool,
+) -> None:
+    settings = planting.settings(api, tmp_path / "spool", ENCRYPTION_KEYS=keys)
+    app = make_app(handlers=planting.handlers, **settings)
+    if is_spooled:
+        with spooling(app):
+            says(app)
+            forget(app, "--drop-waiting")
+    else:
+        says(app)
+        forget(app, "--drop-waiting")
+    run_jobs(app)
+    assert everywhere(redis_url, tmp_path) == []
+    with app.app_context(), pytest.raises(PermanentDeliveryError, match="opted out"):
+        send(account, NUMBER, "hello")
+    assert forget(app, "--also-optouts") == {"opt-outs kept as a hash": 1}
+
+
+def test_who_wants_the_opt_out_forgotten_too_has_no_other_left(
+    make_app: MakeApp, api: FakeApi, tmp_path: Path
+) -> None:
+    app = make_app(handlers=planting.handlers, **planting.settings(api, tmp_path / "spool"))
+    planting.write(app, "STOP")
+    forget(app, "--drop-waiting", "--also-optouts")
+    with app.app_context():
+        send("smsbox", NUMBER, "hello")
 
 
 def test_no_handler_that_waits_its_turn_sees_what_is_left(

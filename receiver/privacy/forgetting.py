@@ -16,15 +16,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import KeyLost
-from ..events import AnyEvent, DeliveryReport, InboundMessage, from_dict, to_dict, to_json
+from ..events import to_json
 from ..store.census import Census, Progress
 from ..store.conversations import SEALED
 from ..store.record import FORGOTTEN, HANDLER, REPLY, Record, read_record, to_stored
-from .places import Hit, Place, said, told, waits, whose
+from .places import Hit, Place, told, waits, whose
+from .remains import bare, tombstone, without
 from .search import Search
+from .wishes import note_wish, wishes
 
 _AT_WORK = ("running", "sending")
-_KEPT = ("state", "attempts", "at", "crashes", "replay")  # of an outcome or a reply
 _RAW = (b"raw", b"packed_with", b"headers")
 _PATIENCE = 15.0  # seconds for a worker to end what it has in hand
 _PAUSE = 0.2
@@ -93,9 +94,28 @@ class Forgetting:
         return hits + self._dead_letters(hits)
 
     def _erase_all(self, hits: Iterable[Hit], erasing: Progress) -> None:
-        for hit in sorted(hits, key=lambda hit: _ORDER.get(hit.place, 1)):
+        noted = self._noted(list(hits))
+        for hit in sorted(noted, key=lambda hit: _ORDER.get(hit.place, 1)):
             self._erase(hit)
             erasing(1)
+
+    def _noted(self, hits: list[Hit]) -> list[Hit]:
+        """Note what these say of opting out, before it goes; what cannot be noted is left out."""
+        try:
+            events = wishes(hits, self._parts)
+            if self._also_optouts:
+                events = [e for e in events if whose(e, self._search.number) is not Place.EVENT]
+            numbers = {(event.account, note_wish(event, self._parts)) for event in events}
+        except KeyLost:
+            self._left.append(
+                "what waits opts out, and that cannot be noted: put the key back (see check), and"
+                " forget again"
+            )
+            return [hit for hit in hits if not _waiting([hit])]
+        for account, number in numbers:
+            if number == self._search.number:
+                self._parts.optouts.suppress(account, number)
+        return hits
 
     def _erase(self, hit: Hit) -> None:
         steps: Mapping[Place, Callable[[Hit], None]] = {
@@ -137,29 +157,21 @@ class Forgetting:
     def _changes(self, record: Record) -> dict[str, str]:
         """Give the fields of a record that change, as they shall be; empty for those that go."""
         own = whose(record.event, self._search.number) is Place.EVENT
-        event = _tombstone(record.event) if own else self._without(record.event)
+        event = tombstone(record.event) if own else without(record.event, self._search.mentions)
         changes: dict[str, str] = {FORGOTTEN: "1"} if own else {}
         if event != record.event:
             changes["event"] = self._parts.vault.seal_text(to_json(event))
         for prefix, found in ((HANDLER, record.handlers), (REPLY, record.replies)):
             for name, value in found.items():
                 cleaned = self._search.mentions.cleaned(told(value))
-                later = _bare(value, prefix) if own else {**value, **cleaned}
+                is_reply = prefix == REPLY
+                later = bare(value, is_reply=is_reply) if own else {**value, **cleaned}
                 if later != value:
                     changes[prefix + name] = to_stored(later, self._parts.vault).kept
         named = record.packed is not None and self._search.mentions.in_bytes(record.packed.raw)
         if "event" in changes or named:
             changes |= dict.fromkeys((name.decode() for name in _RAW), "")
         return changes
-
-    def _without(self, event: AnyEvent) -> AnyEvent:
-        """Take the number out of an event that is somebody else's, too."""
-        number = self._search.number
-        if isinstance(event, InboundMessage) and number in event.candidates:
-            left = tuple(other for other in event.candidates if other != number)
-            event = replace(event, candidates=left)
-        cleaned = self._search.mentions.cleaned(said(event))
-        return from_dict({**to_dict(event), **{n: v for n, v in cleaned.items() if v}})
 
     def _is_at_work(self, record: Record) -> bool:
         for found in (*record.handlers.values(), *record.replies.values()):
@@ -268,23 +280,6 @@ class Forgetting:
     @property
     def _client(self) -> Any:
         return self._parts.connection.client
-
-
-def _tombstone(event: AnyEvent) -> AnyEvent:
-    """Give what stays of an event: that there was one, and what became of the SMS."""
-    common: dict[str, Any] = {
-        name: getattr(event, name)
-        for name in ("id", "provider", "account", "received_at", "trust", "duplicate_of")
-    }
-    if isinstance(event, DeliveryReport):
-        return DeliveryReport(**common, recipient="", status=event.status)
-    return InboundMessage(**common)
-
-
-def _bare(value: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Give what stays of an outcome or a reply: how it ended, without any words."""
-    bare = {name: value[name] for name in _KEPT if name in value}
-    return bare | ({"text": ""} if prefix == REPLY else {})
 
 
 def _counts(hits: Iterable[Hit]) -> Mapping[str, int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..answerers import Answerers
+from ..consent import Consent
 from ..events import AnyEvent, DeliveryReport, InboundMessage
 from ..intake import Intake
 from ..store.census import Census
@@ -83,6 +85,8 @@ class Places:
     deadletters: DeadLetters
     conversations: Conversations
     optouts: OptOuts
+    consent: Consent
+    answerers: Answerers
 
     @property
     def census(self) -> Census:
