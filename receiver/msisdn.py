@@ -16,7 +16,8 @@ _SHORT_CODE_DIGITS = 6
 _LONGEST = 250  # digits: what is longer, phonenumbers does not look at
 _LAST_SHOWN, _LEAST_HIDDEN = 3, 4
 # White space, brackets, dots, dashes, and the marks of direction that come with a copied number.
-_SEPARATORS = re.compile(r"[\s().\-\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff]+")
+SEPARATORS = r"\s().\-\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\ufeff"
+_SEPARATORS = re.compile(f"[{SEPARATORS}]+")
 _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 
 

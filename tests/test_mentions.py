@@ -30,6 +30,17 @@ WRITTEN = {
     "after an escaped space": "text=call%2027637885448",
     "in a form, with spaces": "text=call+063+788+5448",
     "in other digits": "\u0660\u0666\u0663\u0667\u0668\u0668\u0665\u0664\u0664\u0668",
+    "in Devanagari": "".join(chr(0x966 + int(digit)) for digit in "0637885448"),
+    "partly in Devanagari": "\u0966\u096c\u0969\u096d 885448",
+    "with underscores": "063_788_5448",
+    "with many spaces": "063    788    5448",
+    "with invisible marks": "+27637\u2060885\ufeff448",
+    "in HTML": "063&nbsp;788&#160;5448",
+    "in a form, all escaped": "from=" + "".join(f"%{ord(char):02X}" for char in "+27637885448"),
+    "in JSON, all escaped": "".join(f"\\u{ord(char):04x}" for char in "0637885448"),
+    "in JSON in a form": "payload=%5Cu0030%5Cu0036%5Cu00337885448",
+    "with words about it": "tel:+27637885448;x=1 (Thandi)",
+    "as an address": "sip:27637885448@x",
 }
 
 
@@ -54,6 +65,11 @@ OTHERS = {
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
     assert not MENTIONS.in_text(text)
     assert MENTIONS.without(text) == text
+
+
+def test_latin_1_is_read_as_well() -> None:
+    assert MENTIONS.in_bytes("call 063\xa0788\xa05448".encode("latin-1"))
+    assert MENTIONS.in_bytes(b"call+063%A0788%A05448")
 
 
 def test_utf_16_is_read_as_well() -> None:

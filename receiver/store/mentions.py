@@ -1,25 +1,33 @@
 """How one number may be written, wherever that was: found in texts and bodies, and taken out.
 
-It finds the number in E.164, without its plus, with 00 or its trunk zero before it, and bare; with
-marks between the digits, and as URLs and JSON escape them. It knows nothing of where texts lie.
+It finds the number in E.164, without its plus, with 00 or its trunk zero before it, and bare; in
+the digits of any script, with marks between them, and as URLs, JSON and HTML escape them. It knows
+nothing of where texts lie.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import phonenumbers
 
+from ..msisdn import SEPARATORS
+
 INSTEAD = "(forgotten)"
 
-_MARK = r"(?:%2[089DdEeFf]|[\s().\-+/\u2010-\u2015\u00a0\u200b-\u200f\u202a-\u202e]){0,3}"
+_MARK = rf"(?:%2[089DdEeFf]|&nbsp;|&#(?:160|[xX][aA]0);|[{SEPARATORS}/+_]){{0,12}}"
 # No digit before it, unless that is the end of an escaped character.
 _BEGIN = r"(?:(?<!\d)|(?<=%[0-9A-Fa-f]\d)|(?<=\\u[0-9A-Fa-f]{3}\d))"
 _PLUS = r"(?:\+|00|%2[Bb]|\\u002[Bb])?"
-_PLAIN_MARKS = b"\0 \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f().-+/"
-_ZEROS = (0x660, 0x6F0, 0xFF10)  # of the digits of other scripts
+_PLAIN_MARKS = b"\0 \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f().-+/_"
+_ESCAPES = (b"%", b"\\u", b"&nbsp;", b"&#")  # a digit or a mark may be behind one
+_JSON_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
 class Mentions:
@@ -33,28 +41,32 @@ class Mentions:
     def __init__(self, number: str) -> None:
         self.number = number
         parsed = phonenumbers.parse(number)
-        country = _spelled(str(parsed.country_code))
         digits = phonenumbers.national_significant_number(parsed)
-        self._digits, national = digits.encode("ascii"), _spelled(digits)
-        before = rf"(?:{_PLUS}{_MARK}{country}{_MARK}(?:\(0\)|0)?{_MARK}|[0\u0660\u06f0]{_MARK})?"
-        self._pattern = re.compile(rf"{_BEGIN}{before}{national}(?!\d)")
+        self._digits = digits.encode("ascii")
+        self._pattern = _pattern(str(parsed.country_code), digits)
+        bare = number.removeprefix("+")
+        self.spellings = (number, bare, f"00{bare}", f"0{digits}", digits)
 
     def in_text(self, text: str) -> bool:
         """Tell whether a text names the number."""
-        return self._pattern.search(text) is not None
+        if self._pattern.search(text) is not None:
+            return True
+        is_escaped = "%" in text or "\\u" in text
+        return is_escaped and any(
+            map(self._pattern.search, _readings(text.encode("utf-8", "replace")))
+        )
 
     def in_bytes(self, body: bytes) -> bool:
         """Tell whether a body does, of whatever encoding it may be."""
-        is_plain = body.isascii() and b"%" not in body
+        is_plain = body.isascii() and not any(escape in body for escape in _ESCAPES)
         if is_plain and self._digits not in body.translate(None, _PLAIN_MARKS):
             return False  # in a tenth of the time, and nearly all come by
-        return self.in_text(body.decode("utf-8", "replace")) or (
-            b"\0" in body and self.in_text(body.replace(b"\0", b"").decode("utf-8", "replace"))
-        )
+        return any(map(self._pattern.search, _readings(body)))
 
     def without(self, text: str) -> str:
         """Give a text with something else in the number's place."""
-        return self._pattern.sub(INSTEAD, text)
+        left = self._pattern.sub(INSTEAD, text)
+        return INSTEAD if self.in_text(left) else left  # where its digits are escaped
 
     def cleaned(self, value: Any) -> Any:
         """Do as `without` does with all texts and numbers in JSON types, names as well."""
@@ -69,7 +81,36 @@ class Mentions:
         return value
 
 
+def _readings(body: bytes) -> Iterator[str]:
+    """Give what a body may say, in each way in which it may be meant."""
+    bodies = [body, unquote_to_bytes(body)] if b"%" in body else [body]
+    if b"\0" in body:
+        bodies.append(body.replace(b"\0", b""))
+    for form in bodies:
+        try:
+            text = form.decode("utf-8")
+        except UnicodeDecodeError:
+            yield form.decode("utf-8", "replace")
+            text = form.decode("latin-1")
+        yield text
+        if "\\u" in text:
+            yield _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _pattern(country: str, national: str) -> re.Pattern[str]:
+    zero, code = _spelled("0"), _spelled(country)
+    international = rf"{_PLUS}{_MARK}{code}{_MARK}(?:\({zero}\)|{zero})?{_MARK}"
+    return re.compile(rf"{_BEGIN}(?:{international}|{zero}{_MARK})?{_spelled(national)}(?!\d)")
+
+
 def _spelled(digits: str) -> str:
     return _MARK.join(
-        f"[{digit}{''.join(chr(zero + int(digit)) for zero in _ZEROS)}]" for digit in digits
+        f"[{digit}{''.join(chr(zero + int(digit)) for zero in _zeros())}]" for digit in digits
     )
+
+
+@cache
+def _zeros() -> tuple[int, ...]:
+    """Give the zeros of all other scripts: their digits follow each in order."""
+    others = range(0x80, sys.maxunicode + 1)
+    return tuple(char for char in others if unicodedata.decimal(chr(char), None) == 0)
