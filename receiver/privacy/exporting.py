@@ -53,7 +53,7 @@ def _told(hit: Hit, number: str) -> dict[str, Any]:
     content = hit.content
     match hit.place:
         case Place.EVENT:
-            return _whole(content, number)
+            return _whole(content)
         case Place.CANDIDATE:
             event: InboundMessage = content.event
             others = len(event.candidates) - 1
@@ -77,7 +77,7 @@ def _told(hit: Hit, number: str) -> dict[str, Any]:
     return {"id": hit.name}
 
 
-def _whole(record: Record, number: str) -> dict[str, Any]:
+def _whole(record: Record) -> dict[str, Any]:
     """Give an event with what came of it; the body as it came, where nobody else is in it."""
     told: dict[str, Any] = {
         **record.event.as_dict(),
@@ -86,7 +86,7 @@ def _whole(record: Record, number: str) -> dict[str, Any]:
         "replies": {name: dict(found) for name, found in record.replies.items()},
     }
     event, raw = record.event, record.raw
-    alone = isinstance(event, InboundMessage) and set(event.candidates) <= {number}
+    alone = isinstance(event, InboundMessage) and len(event.candidates) <= 1
     if raw is not None and alone:
         told["raw"] = raw.decode("utf-8", "backslashreplace")
     return told

@@ -23,7 +23,7 @@ from ..store.record import FORGOTTEN, HANDLER, REPLY, Record, read_record, to_st
 from .places import Hit, Place, told, waits, whose
 from .remains import bare, tombstone, without
 from .search import Search
-from .wishes import note_wish, wishes
+from .wishes import note_wish, suppress_as, wishes
 
 _AT_WORK = ("running", "sending")
 _RAW = (b"raw", b"packed_with", b"headers")
@@ -104,7 +104,7 @@ class Forgetting:
         try:
             events = wishes(hits, self._parts)
             if self._also_optouts:
-                events = [e for e in events if whose(e, self._search.number) is not Place.EVENT]
+                events = [e for e in events if whose(e, self._search.mentions) is not Place.EVENT]
             numbers = {(event.account, note_wish(event, self._parts)) for event in events}
         except KeyLost:
             self._left.append(
@@ -113,8 +113,8 @@ class Forgetting:
             )
             return [hit for hit in hits if not _waiting([hit])]
         for account, number in numbers:
-            if number == self._search.number:
-                self._parts.optouts.suppress(account, number)
+            if number and self._search.mentions.in_text(number):
+                suppress_as(number, self._search.number, account, self._parts)
         return hits
 
     def _erase(self, hit: Hit) -> None:
@@ -156,7 +156,7 @@ class Forgetting:
 
     def _changes(self, record: Record) -> dict[str, str]:
         """Give the fields of a record that change, as they shall be; empty for those that go."""
-        own = whose(record.event, self._search.number) is Place.EVENT
+        own = whose(record.event, self._search.mentions) is Place.EVENT
         event = tombstone(record.event) if own else without(record.event, self._search.mentions)
         changes: dict[str, str] = {FORGOTTEN: "1"} if own else {}
         if event != record.event:
@@ -168,8 +168,7 @@ class Forgetting:
                 later = bare(value, is_reply=is_reply) if own else {**value, **cleaned}
                 if later != value:
                     changes[prefix + name] = to_stored(later, self._parts.vault).kept
-        named = record.packed is not None and self._search.mentions.in_bytes(record.packed.raw)
-        if "event" in changes or named:
+        if "event" in changes or self._search.names_it(record.packed):
             changes |= dict.fromkeys((name.decode() for name in _RAW), "")
         return changes
 
@@ -210,7 +209,7 @@ class Forgetting:
 
     def _erase_conversation(self, hit: Hit) -> None:
         if not hit.fields:
-            self._parts.conversations.forget(hit.name, self._search.number)
+            self._parts.conversations.forget(hit.name, hit.spelled)
             return
         self._clean(self._census.key("talk", hit.name), SEALED, {"version": f"forgot-{hit.name}"})
 
@@ -234,18 +233,20 @@ class Forgetting:
                 return
 
     def _erase_optout(self, hit: Hit) -> None:
-        self._parts.optouts.suppress(hit.name, self._search.number, drop=self._also_optouts)
+        number, drop = self._search.number, self._also_optouts
+        suppress_as(hit.spelled, number, hit.name, self._parts, drop=drop)
 
     def _erase_sent(self, hit: Hit) -> None:
-        number = self._search.number
-        known = self._parts.pseudonyms.of([number], make=False)
-        self._client.zrem(self._census.key("sent", hit.name), number, *known.values())
+        self._client.zrem(self._census.key("sent", hit.name), *self._search.known)
 
     def _erase_poll(self, hit: Hit) -> None:
         poll, key = hit.content, self._census.key("poll", hit.name)
-        left = tuple(n for n in poll.recipients if n != self._search.number)
+        mentions = self._search.mentions
+        left = tuple(n for n in poll.recipients if not mentions.in_text(n))
         if left:
-            text = self._parts.vault.seal_text(replace(poll, recipients=left).to_json())
+            reference = mentions.cleaned(poll.client_reference)
+            poll = replace(poll, recipients=left, client_reference=reference)
+            text = self._parts.vault.seal_text(poll.to_json())
             self._client.set(key, text, xx=True, keepttl=True)
             return
         self._client.delete(key)

@@ -9,28 +9,34 @@ from typing import Any
 
 from ..answerers import Answerers
 from ..consent import Consent
-from ..events import AnyEvent, DeliveryReport, InboundMessage
+from ..events import AnyEvent, DeliveryReport, InboundMessage, to_dict
 from ..intake import Intake
 from ..store.census import Census
 from ..store.connection import Connection
 from ..store.conversations import Conversations
 from ..store.deadletters import DeadLetters
+from ..store.mentions import Mentions
 from ..store.optouts import OptOuts
 from ..store.pseudonyms import Pseudonyms
 from ..store.record import Record
 from ..store.spool import Spool
 from ..vault import Vault
 
-# What of an event, and of an outcome or a reply, people wrote: all else are times, ids and counts.
-_SAID: tuple[str, ...] = (
-    "text",
-    "recipient",
-    "candidates",
-    "client_reference",
-    "media_url",
-    "custom",
-)
-_SAID += ("message_id", "provider_status")
+# What of an event people did not write: all else may name somebody.
+_UNSAID = {
+    "kind",
+    "id",
+    "provider",
+    "account",
+    "trust",
+    "duplicate_of",
+    "replay",
+    "status",
+    "stale",
+}
+_UNSAID |= {"received_at", "sent_at", "created_at", "delivered_at", "since", "what"}
+
+# The same of an outcome or a reply, whose other fields are times, ids and counts.
 _TOLD = ("text", "reason", "traceback", "to", "source", "mend", "code", "message_id")
 
 _CLOSED = ("done", "failed", "sent", "unknown", "refused")
@@ -63,13 +69,15 @@ class Place(StrEnum):
 class Hit:
     """One thing that was found: ``name`` is its key's, ``content`` what it says.
 
-    ``fields`` are those of a record as they were read.
+    ``fields`` are those of a record as they were read. ``spelled``: the number as it stands in the
+    key, where that is made of account and number.
     """
 
     place: Place
     name: str
     content: Any = field(default=None, repr=False)
     fields: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    spelled: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,21 +107,24 @@ class Places:
         return Pseudonyms(self.connection, self.namespace, self.vault)
 
 
-def whose(event: AnyEvent, number: str) -> Place | None:
-    """Tell whether an event is this number's, or that of several among whom it is."""
+def whose(event: AnyEvent, mentions: Mentions) -> Place | None:
+    """Tell whether an event is this number's, or that of several among whom it is.
+
+    However it was written: what `normalise` cannot read stands in an event as it came.
+    """
     if isinstance(event, DeliveryReport):
-        return Place.EVENT if event.recipient == number else None
+        return Place.EVENT if mentions.in_text(event.recipient) else None
     if not isinstance(event, InboundMessage):
         return None
-    if event.sender == number or event.candidates == (number,):
+    among = [mentions.in_text(candidate) for candidate in event.candidates]
+    if mentions.in_text(event.sender or "") or (among and all(among)):
         return Place.EVENT
-    return Place.CANDIDATE if number in event.candidates else None
+    return Place.CANDIDATE if any(among) else None
 
 
 def said(event: AnyEvent) -> dict[str, Any]:
-    """Give what of an event people wrote, and whom it names beside who it is about."""
-    found = ((name, getattr(event, name, None)) for name in _SAID)
-    return {name: value for name, value in found if value}
+    """Give what of an event people wrote, or providers: all but ids and times, as JSON types."""
+    return {name: value for name, value in to_dict(event).items() if name not in _UNSAID}
 
 
 def told(outcome: Mapping[str, Any]) -> dict[str, Any]:

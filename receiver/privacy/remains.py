@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..events import AnyEvent, DeliveryReport, InboundMessage, from_dict, to_dict
-from ..store.mentions import Mentions
+from ..store.mentions import INSTEAD, Mentions
 from .places import said
 
 _KEPT = ("state", "attempts", "at", "crashes", "replay")  # of an outcome or a reply
@@ -29,12 +29,22 @@ def tombstone(event: AnyEvent) -> AnyEvent:
 
 def without(event: AnyEvent, mentions: Mentions) -> AnyEvent:
     """Take a number out of an event that is somebody else's, too."""
-    number = mentions.number
-    if isinstance(event, InboundMessage) and number in event.candidates:
-        left = tuple(other for other in event.candidates if other != number)
+    if isinstance(event, InboundMessage):
+        left = tuple(other for other in event.candidates if not mentions.in_text(other))
         event = replace(event, candidates=left)
     cleaned = mentions.cleaned(said(event))
-    return from_dict({**to_dict(event), **{n: v for n, v in cleaned.items() if v}})
+    cleaned |= {name: _money(cleaned[name]) for name in ("billing", "credit") if name in cleaned}
+    return from_dict({**to_dict(event), **cleaned})
+
+
+def _money(value: Any) -> Any:
+    """Leave out an amount that was no amount: what stands in its place is none either."""
+    if isinstance(value, Mapping):
+        return {
+            **{name: _money(inner) for name, inner in value.items()},
+            "currency": value["currency"],
+        }
+    return None if value == INSTEAD else value
 
 
 def bare(value: Mapping[str, Any], *, is_reply: bool) -> dict[str, Any]:

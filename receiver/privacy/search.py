@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import KeyLost, StorageUnavailable
+from ..events import AnyEvent
 from ..store.census import Progress
-from ..store.contacts import contact_id
+from ..store.contacts import contact_id, numbers_of
 from ..store.conversations import SEALED, conversation_name
 from ..store.mentions import Mentions
 from ..store.packing import Packed
@@ -33,6 +34,8 @@ class Search:
         self.mentions = Mentions(number)
         self._census = parts.census
         self._seen = set(parts.accounts)
+        self._spellings = set(self.mentions.spellings)
+        self.known: list[str] = []  # how it may be written in a key, and what stands for it there
 
     @property
     def number(self) -> str:
@@ -41,7 +44,11 @@ class Search:
 
     def hits(self, progress: Progress = lambda keys: None) -> Iterator[Hit]:
         """Give what is found, place by place. Raises `RedisError`, and `StorageUnavailable`."""
-        self._names, self._talks = self._names_of_number(), dict[str, Hit]()
+        self._talks: dict[str, Hit] = {}
+        try:
+            self._name()
+        except KeyLost:  # whom pseudonyms stand for nobody can tell; all else can be found
+            yield Hit(place=Place.UNREADABLE, name="pseudonyms")
         looks: Mapping[str, Callable[[list[str]], Iterator[Hit]]] = {
             "event": self._events,
             "quarantine": self._quarantine,
@@ -57,6 +64,7 @@ class Search:
                 if kind in looks:
                     yield from looks[kind](names)
         yield from self._by_account()
+        yield from self._sent_to_others_spelled()
         yield from self._talks.values()
         yield from self._in_spool()
 
@@ -66,7 +74,7 @@ class Search:
             if not self._may_name(fields):
                 return
             record = read_record(fields, self.parts.vault)
-            raw = record is not None and self._names_it(record.packed)
+            raw = record is not None and self.names_it(record.packed)
         except KeyLost:
             yield Hit(place=Place.UNREADABLE, name=name)
             return
@@ -74,7 +82,8 @@ class Search:
             return
         self._seen.add(record.event.account)
         named = self._named(record)
-        place = whose(record.event, self.number) or (Place.MENTION if named or raw else None)
+        self._learn(record.event)
+        place = whose(record.event, self.mentions) or (Place.MENTION if named or raw else None)
         if place is None:
             return
         yield Hit(place=place, name=name, content=record, fields=fields)
@@ -90,7 +99,7 @@ class Search:
     def _may_name(self, fields: Mapping[bytes, bytes]) -> bool:
         """Tell, without taking a record apart, whether that is worth while: most name others."""
         packed = read_packed(fields, self.parts.vault)
-        texts = [b"" if packed is None else packed.raw]
+        texts = [] if packed is None else [packed.raw, _headers_text(packed.headers)]
         for name, value in fields.items():
             if name == b"event" or name.startswith(_TEXTS):
                 texts.append(self.parts.vault.open(value))
@@ -110,8 +119,15 @@ class Search:
             return any(map(self._is_named, value))
         return isinstance(value, int | float) and self.mentions.in_text(str(value))
 
-    def _names_it(self, packed: Packed | None) -> bool:
-        return packed is not None and self.mentions.in_bytes(packed.raw)
+    def names_it(self, packed: Packed | None) -> bool:
+        """Tell whether a body or its headers name the number. Raises `KeyLost`."""
+        return packed is not None and (
+            self.mentions.in_bytes(packed.raw) or self._is_named(packed.headers)
+        )
+
+    def _learn(self, event: AnyEvent) -> None:
+        """Take note of how the number is written where it makes a key."""
+        self._spellings.update(filter(self.mentions.in_text, numbers_of(event)))
 
     def _events(self, names: list[str]) -> Iterator[Hit]:
         holders: dict[str, str] = {}
@@ -130,10 +146,11 @@ class Search:
         for name, fields in self._census.hashes("quarantine", names):
             try:
                 raw = self.parts.vault.open(fields.get(b"raw", b""))
+                headers = self.parts.vault.open(fields.get(b"headers", b""))
             except KeyLost:
                 yield Hit(place=Place.UNREADABLE, name=name)
                 continue
-            if self.mentions.in_bytes(raw):
+            if self.mentions.in_bytes(raw) or self.mentions.in_bytes(headers):
                 yield Hit(place=Place.QUARANTINE, name=name, content=raw, fields=fields)
 
     def _conversations(self, names: list[str]) -> Iterator[Hit]:
@@ -150,16 +167,21 @@ class Search:
 
     def _polls(self, names: list[str]) -> Iterator[Hit]:
         for name, text in self._census.strings("poll", names):
-            with suppress(ValueError, LookupError, TypeError, KeyLost):
+            try:
                 poll = Poll.from_json(self.parts.vault.open(text))
-                if self.number in poll.recipients:
+            except KeyLost:
+                yield Hit(place=Place.UNREADABLE, name=name)
+            except (ValueError, LookupError, TypeError):
+                continue
+            else:
+                if self._is_named([*poll.recipients, poll.client_reference]):
                     yield Hit(place=Place.POLL, name=name, content=poll, fields={b"": text})
 
     def _sent(self, names: list[str]) -> Iterator[Hit]:
         client: Any = self.parts.connection.client
         with client.pipeline(transaction=False) as pipeline:
             for name in names:
-                pipeline.zmscore(self._census.key("sent", name), self._names)
+                pipeline.zmscore(self._census.key("sent", name), self.known)
             for name, scores in zip(names, pipeline.execute(), strict=True):
                 times = [score for score in scores if score is not None]
                 if times:
@@ -169,23 +191,47 @@ class Search:
         self._seen.update(names)
         return iter(())
 
+    def _sent_to_others_spelled(self) -> Iterator[Hit]:
+        """Look once more through what was sent, where the number was met in odd spellings."""
+        odd = self._spellings.difference(self.mentions.spellings)
+        if odd:
+            with suppress(KeyLost):
+                self._name()
+            for page in self._census.pages():
+                yield from self._sent(page.get("sent", []))
+
     def _by_account(self) -> Iterator[Hit]:
         """Look where an account and the number make the key."""
-        client: Any = self.parts.connection.client
         for account in sorted(self._seen):
-            talk = conversation_name(account, self.number)
-            self._talks.pop(talk, None)
-            if client.exists(self._census.key("talk", talk)):
-                shown = self.parts.conversations.show(account, self.number)
-                yield Hit(place=Place.CONVERSATION, name=account, content=shown)
-            history = self.parts.optouts.history(account, self.number)
-            if history:
-                is_left = "in" not in history and history["out"].get("forgotten")
-                place = Place.SUPPRESSED if is_left else Place.OPT_OUT
-                yield Hit(place=place, name=account, content=history)
-            contact = self._census.key("contact", contact_id(account, self.number))
-            if client.exists(contact):
-                yield Hit(place=Place.CONTACT, name=contact)
+            known = self.parts.optouts.numbers(account)
+            self._spellings.update(filter(self.mentions.in_text, known))
+        for account in sorted(self._seen):
+            for spelled in sorted(self._spellings):
+                yield from self._of_account(account, spelled)
+
+    def _of_account(self, account: str, spelled: str) -> Iterator[Hit]:
+        client: Any = self.parts.connection.client
+        talk = conversation_name(account, spelled)
+        self._talks.pop(talk, None)
+        if client.exists(self._census.key("talk", talk)):
+            shown = None
+            try:
+                shown = self.parts.conversations.show(account, spelled)
+            except KeyLost:
+                yield Hit(place=Place.UNREADABLE, name=talk)
+            yield Hit(place=Place.CONVERSATION, name=account, content=shown, spelled=spelled)
+        with suppress(KeyLost):  # which is said already
+            yield from self._opted_out(account, spelled)
+        contact = self._census.key("contact", contact_id(account, spelled))
+        if client.exists(contact):
+            yield Hit(place=Place.CONTACT, name=contact)
+
+    def _opted_out(self, account: str, spelled: str) -> Iterator[Hit]:
+        history = self.parts.optouts.history(account, spelled)
+        if history:
+            is_left = "in" not in history and history["out"].get("forgotten")
+            place = Place.SUPPRESSED if is_left else Place.OPT_OUT
+            yield Hit(place=place, name=account, content=history, spelled=spelled)
 
     def _in_spool(self) -> Iterator[Hit]:
         for number, data in self.parts.spool.parcels():
@@ -206,9 +252,7 @@ class Search:
             parcel = self.parts.intake.draining.open(data)
         except Exception:  # noqa: BLE001 - whatever it is: what nobody can read may still name it
             return self.mentions.in_bytes(data)
-        named = any(
-            whose(event, self.number) or self._is_named(said(event)) for event in parcel.events
-        )
+        named = any(map(self._is_named, [*map(said, parcel.events), parcel.headers]))
         return named or self.mentions.in_bytes(parcel.body)
 
     def _texts(
@@ -222,6 +266,11 @@ class Search:
         if any(map(self.mentions.in_bytes, opened)):
             yield Hit(place=place, name=name, content=opened, fields=fields)
 
-    def _names_of_number(self) -> list[str]:
-        known = self.parts.pseudonyms.of([self.number], make=False)
-        return [self.number, *known.values()]
+    def _name(self) -> None:
+        """Say how the number may be written in a key, and what stands for it there."""
+        self.known = sorted(self._spellings)
+        self.known += self.parts.pseudonyms.of(self.known, make=False).values()
+
+
+def _headers_text(headers: Mapping[str, str]) -> bytes:
+    return "\n".join(headers.values()).encode("utf-8", "replace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from operator import attrgetter
 
 from ..errors import KeyLost
@@ -33,6 +34,21 @@ def note_wish(event: AnyEvent, parts: Places) -> str | None:
     if not parts.optouts.note(event, asked):
         return None
     return event.recipient if isinstance(event, DeliveryReport) else _sender(event)
+
+
+def suppress_as(
+    spelled: str, number: str, account: str, parts: Places, *, drop: bool = False
+) -> None:
+    """Forget a number but for its opt-out, which then holds in E.164 too, however it was spelled.
+
+    ``drop``: that as well. Raises `RedisError`, and `KeyLost`.
+    """
+    out = parts.optouts.history(account, spelled).get("out")
+    if out is not None and spelled != number and not drop and not out.get("forgotten"):
+        at, source = datetime.fromisoformat(out["at"]), out.get("source", "message")
+        parts.optouts.add(account, number, source=source, at=at)
+        parts.optouts.suppress(account, number)
+    parts.optouts.suppress(account, spelled, drop=drop)
 
 
 def _unrouted(hit: Hit, parts: Places) -> Iterator[AnyEvent]:

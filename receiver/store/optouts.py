@@ -141,6 +141,17 @@ class OptOuts:
                 seen.add(number)
                 yield self._optout(account, number.decode("utf-8"), text)
 
+    def numbers(self, account: str) -> Iterator[str]:
+        """Give all numbers of which an opt-out or an opt-in is kept; not those forgotten.
+
+        Some twice. What cannot be decrypted is left out.
+        """
+        for key in (self._outs(account), self._ins(account)):
+            for name, text in self._client.hscan_iter(key, count=_PAGE):
+                sealed = {"number": json.loads(text).get("number", "")}
+                own = "" if name.startswith(PSEUDONYM.encode()) else name.decode("utf-8")
+                yield own or opened(sealed, self._vault)["number"]
+
     def last_opt_in(self, account: str, number: str) -> Mapping[str, Any] | None:
         """Give ``at``, ``words``, ``source`` and ``event`` of a number's last opt-in, or ``None``.
 
