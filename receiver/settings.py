@@ -7,6 +7,7 @@ business of `check`.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,10 @@ class _SettingsSchema(Schema):
     def _check_guard(self, value: Any, data_key: str) -> None:
         if value is not None and not callable(value) and not _GUARD.fullmatch(str(value)):
             raise ValidationError("must be a function, or name one as module:function")
+        if _answers_later(value):
+            raise ValidationError(
+                "must be a plain function: nobody awaits what async def gives, or reads what yields"
+            )
 
     @validates("SPOOL_DIR")
     def _check_spool_dir(self, value: Any, data_key: str) -> None:
@@ -275,3 +280,14 @@ def _flat(messages: Any) -> list[str]:
     if isinstance(messages, list):
         return [text for inner in messages for text in _flat(inner)]
     return [str(messages)]
+
+
+def _answers_later(value: object) -> bool:
+    """Tell whether a call gives what has not run yet: a coroutine, or a generator."""
+    kinds = (
+        inspect.iscoroutinefunction,
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+    )
+    called = getattr(type(value), "__call__", None)  # noqa: B004 - what runs, not whether it may
+    return any(kind(found) for kind in kinds for found in (value, called))

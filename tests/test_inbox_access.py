@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Response, redirect, request
+from flask import Response, abort, redirect, request
 from flask_wtf.csrf import CSRFProtect
 from inboxes import HOME, PASSWORD, SENDER, MakeApp, log_in, send, submit, token, with_inbox
 from redis import Redis
@@ -19,6 +20,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.test import TestResponse
 
 from receiver.cli import receiver_commands
+from receiver.errors import ConfigurationError
 from receiver.web import inbox_access, inbox_failures
 from receiver.web.inbox import COOKIE
 
@@ -310,6 +312,10 @@ GUARDS: dict[str, tuple[Callable[[], Any], int]] = {
     "nothing": (lambda: None, 403),
     "to the app's own login": (lambda: redirect("/login"), 302),
     "an answer of its own": (lambda: Response("pay first", 402), 402),
+    "an answer as a view gives it": (lambda: ("Forbidden", 403), 403),
+    "an answer with headers": (lambda: ("To the door", 401, {"X-Door": "left"}), 401),
+    "it aborts": (lambda: abort(401), 401),
+    "it aborts with an answer": (lambda: abort(redirect("/login")), 302),
     "it fails": (lambda: 1 / 0, 403),  # type: ignore[dict-item, return-value]
 }
 
@@ -321,6 +327,54 @@ def test_the_apps_own_guard_decides(
 ) -> None:
     answer = make_app(INBOX_GUARD=guard).test_client().get(HOME + page)
     assert answer.status_code == (303 if (page, status) == ("login", 200) else status)
+
+
+async def _later() -> bool:
+    return False
+
+
+def _bit_by_bit() -> Iterator[bool]:
+    yield False
+
+
+UNCLEAR: dict[str, tuple[Callable[[], Any], str]] = {
+    "a text": (lambda: "Forbidden", "str"),
+    "a number": (lambda: 403, "int"),
+    "one": (lambda: 1, "int"),
+    "a tuple without a status": (lambda: (False, "not yours"), "tuple"),
+    "a tuple that is no answer": (lambda: (None, 403), "TypeError"),
+    "a coroutine": (lambda: _later(), "coroutine"),
+    "a generator": (lambda: _bit_by_bit(), "generator"),
+    "a function": (lambda: lambda: False, "function"),
+    "a class": (type("Guard", (), {}), "Guard"),
+}
+
+
+@pytest.mark.parametrize(("guard", "kind"), UNCLEAR.values(), ids=UNCLEAR)
+def test_what_a_guard_may_not_have_meant_lets_nobody_in_and_is_told_once(
+    make_app: MakeApp, guard: Callable[[], Any], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_app(INBOX_GUARD=guard).test_client()
+    assert [client.get(HOME + page).status_code for page in ("", "failed")] == [403, 403]
+    if kind == "TypeError":
+        assert "event=inbox_guard_failed" in caplog.text
+    else:
+        assert caplog.text.count(f"event=inbox_guard_unclear type={kind} help=") == 1
+
+
+class _Patient:
+    async def __call__(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [_later, partial(_later), _bit_by_bit, _Patient()],
+    ids=["async", "partial", "yield", "call"],
+)
+def test_a_guard_that_answers_later_is_refused_at_start(make_app: MakeApp, guard: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"RECEIVER_INBOX_GUARD.*plain function"):
+        make_app(INBOX_GUARD=guard)
 
 
 def test_a_guard_that_fails_is_named_in_the_log_without_what_it_says(
@@ -338,7 +392,7 @@ def test_a_guard_may_be_named_and_looks_at_the_request(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "doors.py").write_text(
-        "from flask import request\n\ndef staff():\n    return request.headers.get('X-Staff')\n"
+        "from flask import request\n\ndef staff():\n    return request.headers.get('X-Staff') == 'me'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     client = make_app(INBOX_GUARD="doors:staff").test_client()

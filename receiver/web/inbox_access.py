@@ -1,10 +1,12 @@
 """Who may see the inbox: the app's own guard, a password, or both; and which forms are ours.
 
-The guard decides first. What it says no to, and what it fails at, ends here.
+The guard decides first, and only its `True` lets in. What it says no to, what it fails at, and what
+nobody can tell apart from a mistake, such as a coroutine or a text, ends here.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable
@@ -12,8 +14,8 @@ from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import request
-from werkzeug.exceptions import Forbidden, ServiceUnavailable, TooManyRequests
+from flask import make_response, request
+from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, TooManyRequests
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
@@ -25,6 +27,7 @@ from .inbox_session import Session, Sessions
 from .quiet import Quiet
 
 _GUARD_ONLY = "guard"  # what sessions are bound to, without a password
+_MOST_TOLD = 20  # types of what a guard gave
 _PATIENCE = 0.3  # seconds: one password is checked at a time, and threads are for webhooks
 
 _log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ class Access:
         self._refused = Quiet(_log, "inbox_login_refused")
         self._blocked = Quiet(_log, "inbox_login_blocked")
         self._resolved: Callable[[], Any] | None = None
+        self._told: set[str] = set()
 
     @property
     def asks_for_a_password(self) -> bool:
@@ -54,14 +58,17 @@ class Access:
             return None
         try:
             said = self._guard_function()()
+            answer = _answer(said)
+        except HTTPException as no:  # the guard called abort
+            return no.get_response()
         except Exception as error:  # noqa: BLE001 - a guard raises anything, and nobody comes in
             _log.error("event=inbox_guard_failed", exc_info=without_values(error))
             raise Forbidden from None
-        if isinstance(said, Response):
-            return said
-        if not said:
+        if answer is None and said is not True:
+            if said is not False and said is not None:
+                self._tell(said)
             raise Forbidden
-        return None
+        return answer
 
     def session(self, cookie: str | None) -> Session | None:
         """Give the session of who comes in; whom a guard alone lets in gets one without asking."""
@@ -112,11 +119,31 @@ class Access:
         if not is_ours:
             raise Forbidden
 
+    def _tell(self, said: object) -> None:
+        """Log once what kind of thing the guard gave that is neither yes, no nor an answer."""
+        if inspect.iscoroutine(said):
+            said.close()  # nobody awaits it
+        kind = type(said).__name__
+        if kind not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(kind)
+            _log.error(
+                "event=inbox_guard_unclear type=%s help='it must give True to let in, False, or a"
+                " response; nobody was let in'",
+                kind,
+            )
+
     def _guard_function(self) -> Callable[[], Any]:
         if self._resolved is None:
             guard = self._guard
             self._resolved = resolve_name(guard) if isinstance(guard, str) else guard
         return self._resolved  # type: ignore[return-value] # a guard is there, or nobody asks
+
+
+def _answer(said: object) -> Response | None:
+    """Give what a guard sends instead of the page: a response, or a tuple as Flask's views give."""
+    if isinstance(said, tuple) and len(said) > 1 and isinstance(said[1], int):
+        return make_response(said)
+    return said if isinstance(said, Response) else None
 
 
 def _is_of(origin: str, host: str) -> bool:
