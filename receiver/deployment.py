@@ -44,6 +44,7 @@ from .store.tally import Tally
 from .vault import Vault
 from .web.health import Health
 from .web.metrics import Metrics
+from .web.patience import Patience
 from .web.webhook import Webhooks
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ class Deployment:
         return self.connection.slow(_GLANCE)
 
     @cached_property
+    def patience(self) -> Patience:
+        """What those who only look ask first: whether they would wait for Redis in vain."""
+        return Patience(self.glance, lambda: self.intake.outage.open)
+
+    @cached_property
     def health(self) -> Health:
         """What a load balancer and a monitor are told."""
         return Health(
@@ -130,6 +136,7 @@ class Deployment:
             token=self.settings.metrics_token,
             tally=self.tally,
             figures=Figures(self.glance, self.settings.namespace),
+            patience=self.patience,
             level=Level(self.glance, self.jobs),
             spool=self.spool,
             folder=self.settings.spool_dir,

@@ -183,6 +183,28 @@ def test_passwords_are_not_tried_without_end_from_everywhere(make_app: MakeApp, 
     assert statuses == [401] * inbox_failures.MOST_OF_ALL + [429]
 
 
+@pytest.mark.parametrize("away", [False, True], ids=["redis", "no redis"])
+def test_one_address_keeps_nobody_else_out(make_app: MakeApp, away: bool) -> None:
+    more = {"REDIS_URL": "redis://127.0.0.1:1/0"} if away else {}
+    client = with_inbox(make_app, **more).test_client()
+    for _ in range(inbox_failures.MOST_OF_ALL + 1):
+        answer = client.post(f"{HOME}login", data={"password": "no"})
+    assert answer.status_code == 429
+    other = {"REMOTE_ADDR": "192.0.2.9"}
+    again = client.post(f"{HOME}login", data={"password": PASSWORD}, environ_base=other)
+    assert again.status_code == 303
+
+
+def test_tries_from_everywhere_make_no_keys_without_end(make_app: MakeApp, redis: Redis) -> None:
+    client = with_inbox(make_app).test_client()
+    for number in range(inbox_failures.MOST_OF_ALL + 20):
+        address = {"REMOTE_ADDR": f"2001:db8:{number:x}::1"}
+        client.post(f"{HOME}login", data={"password": "no"}, environ_base=address)
+    kept = list(redis.scan_iter("receiver:inbox:attempts:*"))
+    assert len(kept) == inbox_failures.MOST_OF_ALL + 1
+    assert all(0 < redis.ttl(key) <= inbox_failures.SECONDS for key in kept)
+
+
 def test_all_addresses_of_a_network_are_one_caller(make_app: MakeApp) -> None:
     client = with_inbox(make_app).test_client()
     for number in range(inbox_failures.MOST_OF_ONE + 1):

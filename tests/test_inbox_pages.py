@@ -436,6 +436,16 @@ PAGES = ["", "failed", "quarantine", "figures", "system", "new", f"events/{'0' *
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_where_too_many_wait_for_redis_a_page_does_not(make_app: MakeApp, page: str) -> None:
+    client = log_in(app := with_inbox(make_app))
+    waiting = app.extensions["receiver"].patience._waiting
+    with waiting, waiting:
+        answer = client.get(HOME + page)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert client.get(HOME).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_without_redis_a_page_says_so_and_what_becomes_of_callbacks(
     make_app: MakeApp, page: str
 ) -> None:

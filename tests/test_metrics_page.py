@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import need
 from flask import Flask
+from processes import until
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from servers import own_valkey, url_of
@@ -279,10 +280,19 @@ def test_while_redis_is_away_the_page_says_what_this_process_knows(
     assert found["sms_receiver_unsent_acks", "smsbox", "spooled"] == 1
     assert not [name for name in found if name[0].endswith("_total")]  # no step back
     server.start()
+    assert until(lambda: samples(app)["sms_receiver_redis_up",] == 1, "Redis to be back")
     after = samples(app)
-    assert after["sms_receiver_redis_up",] == 1
     assert after["sms_receiver_acks_total", "smsbox", "spooled"] == 1
     assert after["sms_receiver_acks_total", "smsbox", "200"] == 1
+
+
+def test_where_too_many_wait_for_redis_the_next_is_told_to_ask_again(make_app: MakeApp) -> None:
+    app = make_app()
+    waiting = app.extensions["receiver"].patience._waiting
+    with waiting, waiting:
+        answer = read(app)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert read(app).status_code == 200
 
 
 def test_a_spool_that_nobody_can_read_is_left_out(make_app: MakeApp, tmp_path: Path) -> None:

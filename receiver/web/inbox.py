@@ -1,7 +1,8 @@
 """The inbox as Flask's routes: a blueprint of one app, mounted where somebody may look at all.
 
-It knows who may come in, what each answer carries, and what is said where something is wrong. What
-the pages show is decided in `inbox_events` and `inbox_pages`, what they do in `inbox_batches`.
+It knows who may come in, what each answer carries, and what is said where something is wrong. While
+Redis is away that is said at once, since the threads are for webhooks; see `patience`. What the
+pages show is decided in `inbox_events` and `inbox_pages`, what they do in `inbox_batches`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ COOKIE = "receiver_inbox"
 _MOST_BODY = 65_536  # bytes of a form
 _STATIC = f"{ENDPOINT}.static"
 _LOGIN = (f"{ENDPOINT}.login", f"{ENDPOINT}.log_in")
+_LOGOUT = f"{ENDPOINT}.log_out"
 _POLL = f"{ENDPOINT}.live"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -105,6 +107,7 @@ class _Door:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._access = desk.access
+        self._patience = desk.parts.patience
 
     def open(self) -> AnyResponse | None:
         """Let in or turn away, before each request."""
@@ -120,7 +123,8 @@ class _Door:
             g.receiver_inbox_session = session
             if request.method == "POST" and request.endpoint not in _LOGIN:
                 self._access.check_form(session)
-        return None
+        needs_redis = request.endpoint not in (*_LOGIN, _LOGOUT)
+        return None if not needs_redis or self._patience.answers() else self._without_redis()
 
     def close(self, answer: Response) -> Response:
         """Say with each answer what a browser may do with it, and renew the cookie."""
@@ -177,6 +181,10 @@ class _Door:
     def away(self, error: RedisError) -> AnyResponse:
         """Say that Redis is away, and what becomes of callbacks meanwhile."""
         _log.warning("event=inbox_without_redis error=%s", type(error).__name__)
+        self._patience.end()
+        return self._without_redis()
+
+    def _without_redis(self) -> AnyResponse:
         answer = self._desk.page("problem.html", 503, code=503, spool=spool_of(self._desk))
         answer.headers["Retry-After"] = "5"
         return answer

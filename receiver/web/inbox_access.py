@@ -21,9 +21,9 @@ from werkzeug.wrappers import Response
 
 from ..errors import without_values
 from ..settings import Settings
-from ..store.connection import Connection
 from .inbox_failures import SECONDS, Failures
 from .inbox_session import Session, Sessions
+from .patience import Patience
 from .quiet import Quiet
 
 _GUARD_ONLY = "guard"  # what sessions are bound to, without a password
@@ -36,11 +36,11 @@ _log = logging.getLogger(__name__)
 class Access:
     """Let in, and turn away, for one app; everything is about the request that runs."""
 
-    def __init__(self, settings: Settings, connection: Connection) -> None:
+    def __init__(self, settings: Settings, patience: Patience) -> None:
         self._guard = settings.inbox_guard
         self._password = settings.inbox_password
         self.sessions = Sessions(settings.secret_keys, self._password or _GUARD_ONLY)
-        self._failures = Failures(connection, settings.namespace)
+        self._failures = Failures(patience, settings.namespace)
         self._checking = threading.Lock()
         self._refused = Quiet(_log, "inbox_login_refused")
         self._blocked = Quiet(_log, "inbox_login_blocked")

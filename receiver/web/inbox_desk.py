@@ -35,6 +35,7 @@ from ..store.workers import Workforce
 from ..words import printable
 from .inbox_access import Access
 from .inbox_session import Session
+from .patience import Patience
 
 ENDPOINT = "receiver_inbox"  # the blueprint's name
 
@@ -61,13 +62,17 @@ class Parts(Protocol):
     def silence(self) -> Silence:
         """What knows when something came last."""
 
+    @property
+    def patience(self) -> Patience:
+        """What is asked before Redis is."""
+
 
 class Desk:
     """The parts of one app's inbox."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.access = Access(parts.settings, parts.connection)
+        self.access = Access(parts.settings, parts.patience)
         self.browse = Browse(parts.connection, parts.journal, parts.jobs, parts.deadletters)
         self.workforce = Workforce(parts.connection, parts.jobs)
         self._templates = _environment(self.access)

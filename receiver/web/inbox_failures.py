@@ -1,6 +1,7 @@
 """How often somebody may try a password: few times from one address, not without end from all.
 
-Counted in Redis, for all processes; while that is away, in this process alone.
+Counted in Redis, for all processes; while that is away, in this process alone. Who has tried too
+often counts no further, and so keeps nobody else out.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
 from ..events import event_id
-from ..store.connection import Connection
+from .patience import Patience
 
 SECONDS = 300
 MOST_OF_ONE = 8
 MOST_OF_ALL = 100
 
-_REMEMBERED = 1_000  # addresses, in this process
 _ALL = "all"
 
 
@@ -29,11 +29,12 @@ class Failures:
 
     def __init__(
         self,
-        connection: Connection,
+        patience: Patience,
         namespace: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connection = connection
+        self._patience = patience
+        self._connection = patience.connection
         self._prefix = f"{namespace}:inbox:attempts"
         self._clock = clock
         self._lock = threading.Lock()
@@ -43,44 +44,35 @@ class Failures:
     def may_try(self, address: str | None) -> bool:
         """Count an attempt before it is made, and tell whether it may be."""
         name = _name(address)
-        try:
-            of_one, of_all = self._count(name)
-        except RedisError:
-            of_one, of_all = self._count_here(name)
-        return of_one <= MOST_OF_ONE and of_all <= MOST_OF_ALL
+        if self._patience.answers():
+            try:
+                keys = [f"{self._prefix}:{name}", f"{self._prefix}:{_ALL}"]
+                may = self._connection.run("attempt", keys, [MOST_OF_ONE, MOST_OF_ALL, SECONDS])
+                return bool(may)
+            except RedisError:
+                self._patience.end()
+        return self._may_here(name)
 
     def forgive(self, address: str | None) -> None:
         """Forget the attempts of an address whose password was right."""
         name = _name(address)
         with self._lock:
             self._counts.pop(name, None)
-        try:
-            self._client.delete(f"{self._prefix}:{name}")
-        except RedisError:
-            return
+        if self._patience.answers():
+            with suppress(RedisError):
+                self._connection.client.delete(f"{self._prefix}:{name}")
 
-    def _count(self, name: str) -> tuple[int, int]:
-        with self._client.pipeline(transaction=True) as pipeline:
-            for key in (f"{self._prefix}:{name}", f"{self._prefix}:{_ALL}"):
-                pipeline.set(key, 0, ex=SECONDS, nx=True)
-                pipeline.incr(key)
-            _, of_one, _, of_all = pipeline.execute()
-        return int(of_one), int(of_all)
-
-    def _count_here(self, name: str) -> tuple[int, int]:
+    def _may_here(self, name: str) -> bool:
         with self._lock:
             now = self._clock()
             if now - self._began >= SECONDS:
                 self._began = now
                 self._counts.clear()
-            for key in (name, _ALL):
-                if key in self._counts or len(self._counts) < _REMEMBERED:
-                    self._counts[key] = self._counts.get(key, 0) + 1
-            return self._counts.get(name, MOST_OF_ONE + 1), self._counts.get(_ALL, 0)
-
-    @property
-    def _client(self) -> Any:
-        return self._connection.client
+            of_one, of_all = self._counts.get(name, 0), self._counts.get(_ALL, 0)
+            if of_one >= MOST_OF_ONE or of_all >= MOST_OF_ALL:
+                return False
+            self._counts.update({name: of_one + 1, _ALL: of_all + 1})
+            return True
 
 
 def _name(address: str | None) -> str:

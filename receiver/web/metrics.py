@@ -12,7 +12,7 @@ import hmac
 import ipaddress
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..store.levels import Level, Levels
 from ..store.spool import Spool
 from ..store.tally import Tally
 from .pages import UNCACHED, refuse
+from .patience import Patience
 from .webhook import Answer, Environ
 
 if TYPE_CHECKING:
@@ -55,27 +56,34 @@ class Metrics:
     tally: Tally
     figures: Figures
     level: Level
+    patience: Patience
     spool: Spool
     folder: Path
 
     def page(self, environ: Environ) -> Answer:
-        """Give all figures, or 401."""
+        """Give all figures; 401 to whom they are not for, 503 where too many wait for Redis."""
         if not self._may_read(environ):
             wanted = ("WWW-Authenticate", 'Bearer realm="sms-receiver"')
             return refuse(401, "The caller may not read the metrics.", _HELP, wanted)
+        answers = self.patience.ask()
+        if answers is None:
+            return refuse(503, "Others wait for Redis already.", "Ask again.", ("Retry-After", "1"))
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-        return Answer(200, generate_latest(self), CONTENT_TYPE_LATEST, UNCACHED)
+        found = generate_latest(_Found(list(self._collect(answers))))
+        return Answer(200, found, CONTENT_TYPE_LATEST, UNCACHED)
 
-    def collect(self) -> Iterator[Metric]:
-        """Give the families of figures, as a registry of prometheus_client does."""
+    def _collect(self, answers: bool) -> Iterator[Metric]:
         gauges: Gauges = {"redis_up": {(): 0.0}, **_of_spool(self.spool, self.folder)}
         totals = None
         try:
-            totals = self.figures.totals()
-            gauges |= {**_of_levels(self.level.read()), "redis_up": {(): 1.0}}
+            if answers:
+                totals = self.figures.totals()
+                gauges |= {**_of_levels(self.level.read()), "redis_up": {(): 1.0}}
         except RedisError as error:
+            self.patience.end()
             _log.warning("event=metrics_without_redis error=%s", type(error).__name__)
+        if not gauges["redis_up"][()]:
             counts = self.tally.unsent()[0]
             unsent = {key[1:]: count for key, count in counts.items() if key[0] == "acks"}
             gauges["unsent_acks"] = unsent
@@ -87,6 +95,15 @@ class Metrics:
         scheme, _, given = str(environ.get("HTTP_AUTHORIZATION", "")).strip().partition(" ")
         same = hmac.compare_digest(_digest(given.strip()), _digest(self.token))
         return same and scheme.lower() == "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    families: Sequence[Metric]
+
+    def collect(self) -> Sequence[Metric]:
+        """Give the families, as a registry of prometheus_client does."""
+        return self.families
 
 
 def _digest(text: str) -> bytes:
