@@ -88,6 +88,37 @@ def test_the_login_leads_to_no_other_site(make_app: MakeApp, to: str) -> None:
     assert answer.headers["Location"] == HOME
 
 
+@pytest.mark.parametrize("end", ["\r\nX-More: 1", "\x00", "\x1b[31m"], ids=repr)
+def test_a_place_to_go_to_is_one_line(make_app: MakeApp, end: str) -> None:
+    client = with_inbox(make_app).test_client()
+    answer = client.post(f"{HOME}login", data={"password": PASSWORD, "next": f"{HOME}failed{end}"})
+    assert answer.status_code == 400
+
+
+ADDRESSES = {
+    "an address": ("192.0.2.7", "192.0.2.7"),
+    "of IPv6": ("2001:db8::7", "2001:db8::7"),
+    "a line of its own": ("9.9.9.9 event=inbox_login address=1.1.1.1", "-"),
+    "a zone of its own": ("fe80::1%x event=inbox_login", "-"),
+    "a socket": ("", "-"),
+}
+
+
+@pytest.mark.parametrize(("given", "shown"), ADDRESSES.values(), ids=ADDRESSES)
+def test_the_log_names_an_address_and_nothing_else_that_a_proxy_hands_on(
+    make_app: MakeApp, given: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    client, at = with_inbox(make_app).test_client(), {"REMOTE_ADDR": given}
+    for password in ("no", PASSWORD, *["no"] * (inbox_failures.MOST_OF_ONE + 1)):
+        client.post(f"{HOME}login", data={"password": password}, environ_base=at)
+        client.delete_cookie(COOKIE, path="/webhooks/inbox")
+    lines = [line for line in caplog.messages if line.startswith("event=inbox_login")]
+    assert {line.partition(" address=")[2] for line in lines} == {shown}
+    events = {line.split()[0] for line in lines}
+    assert events == {f"event=inbox_login{end}" for end in ("", "_refused", "_blocked")}
+
+
 def test_a_wrong_password_opens_nothing(make_app: MakeApp) -> None:
     client = with_inbox(make_app).test_client()
     answer = client.post(f"{HOME}login", data={"password": "open sesame"})
@@ -145,10 +176,46 @@ def test_a_session_is_renewed_while_somebody_looks_and_then_ends(
     assert client.get(HOME).status_code == 303
 
 
+def test_a_session_ends_after_a_week_however_often_somebody_looks(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = log_in(with_inbox(make_app)), time.time()
+    later = [now]
+    monkeypatch.setattr("time.time", lambda: later[0])
+    statuses = []
+    for hours in range(0, 8 * 24, 8):
+        later[0] = now + hours * 3600
+        statuses.append(client.get(HOME).status_code)
+    assert statuses == [200] * 21 + [303] * 3
+
+
 def test_logging_out_ends_the_session_in_this_browser(make_app: MakeApp) -> None:
     client = log_in(with_inbox(make_app))
     assert submit(client, "logout").headers["Location"] == f"{HOME}login"
     assert client.get(HOME).status_code == 303
+
+
+@pytest.mark.parametrize("page", ["", "login"])
+def test_logging_out_ends_the_session_wherever_its_cookie_is(make_app: MakeApp, page: str) -> None:
+    client = log_in(app := with_inbox(make_app))
+    kept = client.get_cookie(COOKIE, path="/webhooks/inbox")
+    assert kept is not None
+    mine, other = {"Cookie": f"{COOKIE}={kept.value}"}, log_in(app)
+    stolen = app.test_client(use_cookies=False)
+    assert stolen.get(HOME, headers=mine).status_code == 200
+    submit(client, "logout")
+    answer = stolen.get(HOME + page, headers=mine)
+    assert answer.status_code == (200 if page == "login" else 303)  # it is asked for
+    assert "Set-Cookie" not in answer.headers
+    assert other.get(HOME).status_code == 200
+
+
+def test_without_redis_one_may_still_log_out(make_app: MakeApp) -> None:
+    client = log_in(app := with_inbox(make_app))
+    given = token(client)
+    app.extensions["receiver"].patience.end()
+    answer = client.post(f"{HOME}logout", data={"token": given})
+    assert (answer.status_code, client.get(HOME).status_code) == (303, 303)
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["redis", "no redis"])

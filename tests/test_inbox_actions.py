@@ -255,7 +255,8 @@ def test_an_action_that_is_none_is_refused(app: Flask, step: str, values: Any) -
 @pytest.mark.parametrize("value", ["x", "-1", '{"a": "b"}', "[]", "nan"])
 def test_a_form_that_somebody_made_up_breaks_nothing(app: Flask, name: str, value: str) -> None:
     values = {"what": "failed", "action": "drop", name: value}
-    assert submit(log_in(app), "run", **values).status_code == 200
+    status = 400 if name == "left" else 200
+    assert submit(log_in(app), "run", **values).status_code == status
 
 
 def test_the_way_back_leads_to_no_other_site(app: Flask) -> None:
@@ -274,3 +275,27 @@ def test_an_action_is_logged_without_what_it_was_about(
     caplog.set_level("INFO", "receiver.web.inbox_batches")
     confirmed(log_in(app), what="failed", action="drop")
     assert "event=inbox_action what=failed action=drop done=1 left=0" in caplog.text
+
+
+LEFT = ['{"a": Infinity}', '{"a": NaN}', "[" * 20_000, "[]", '{"a": {}}', "no JSON"]
+
+
+@pytest.mark.parametrize("left", LEFT, ids=lambda left: left[:15])
+def test_a_form_whose_counts_are_none_does_nothing(make_app: MakeApp, left: str) -> None:
+    client = log_in(with_inbox(make_app))
+    answer = submit(client, "run", what="events", action="replay", left=left)
+    assert answer.status_code == 400
+
+
+def test_counts_of_any_size_are_taken(make_app: MakeApp) -> None:
+    client, most = log_in(with_inbox(make_app)), "9" * 4_299
+    counts = {"done": most, "total": most, "left": f'{{"a": {most}}}'}
+    answer = submit(client, "run", what="events", action="replay", **counts)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["run", "confirm"])
+def test_a_way_back_is_one_line(make_app: MakeApp, path: str) -> None:
+    client = log_in(with_inbox(make_app))
+    back = f"{HOME}failed\r\nX-More: 1"
+    assert submit(client, path, what="failed", action="drop", back=back).status_code == 400

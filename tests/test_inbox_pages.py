@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -295,6 +296,17 @@ def test_a_body_of_any_bytes_is_shown_so_that_it_harms_nobody(make_app: MakeApp)
     assert not re.search("[\x00\x1b\u202e]", page)
 
 
+def test_a_sender_of_any_characters_is_shown_so_that_it_harms_nobody(make_app: MakeApp) -> None:
+    app = with_inbox(make_app)
+    send(app, "hello", number="\x1b[31m\u202eshop")
+    client = log_in(app)
+    event = links(client.get(HOME).text)[0].rpartition("/")[2]
+    for url in ("", f"?who={event}.0", f"events/{event}", f"events/{event}/conversation"):
+        page = client.get(HOME + url).text
+        assert "\\x1b[31m\\u202eshop" in page, url
+        assert not re.search("[\x1b\u202e]", page), url
+
+
 def test_a_conversation_has_both_directions_and_how_far_each_sms_got(
     make_app: MakeApp, run_jobs: RunJobs
 ) -> None:
@@ -438,8 +450,9 @@ PAGES = ["", "failed", "quarantine", "figures", "system", "new", f"events/{'0' *
 @pytest.mark.parametrize("page", PAGES)
 def test_where_too_many_wait_for_redis_a_page_does_not(make_app: MakeApp, page: str) -> None:
     client = log_in(app := with_inbox(make_app))
-    waiting = app.extensions["receiver"].patience._waiting
-    with waiting, waiting:
+    patience = app.extensions["receiver"].patience
+    patience._answered = -inf
+    with patience._waiting, patience._waiting:
         answer = client.get(HOME + page)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert client.get(HOME).status_code == 200
@@ -550,6 +563,16 @@ def test_a_poll_of_a_filtered_page_gives_what_it_asks_for_alone(make_app: MakeAp
     send(app, "hello again")
     answer = client.get(f"{HOME}new?at=1&who={mine}.0")
     assert texts(answer.text) == ["hello again", "hello"]
+
+
+def test_a_poll_asks_for_no_more_events_than_a_page_shows(
+    make_app: MakeApp, redis_url: str
+) -> None:
+    client = log_in(app := with_inbox(make_app))
+    send(app, "hello")
+    marks = "&".join(f"r={number:032x}.waiting" for number in range(1_500))
+    with Redis.from_url(redis_url, decode_responses=True, protocol=2) as plain:
+        assert 0 < commands_of(plain, client, f"{HOME}new?{marks}") < 300
 
 
 def test_a_flood_shows_the_page_anew(make_app: MakeApp) -> None:

@@ -50,6 +50,16 @@ def test_two_find_out_and_the_third_does_not_wait(frozen: socket.socket) -> None
         assert [asked.result() for asked in asking] == [False, False]
 
 
+def test_where_redis_has_just_answered_a_busy_process_asks_on(redis_url: str) -> None:
+    now = [100.0]
+    patience = Patience(Connection(redis_url), lambda: False, lambda: now[0])
+    assert patience.ask() is True
+    with patience._waiting, patience._waiting:
+        assert patience.ask() is True
+        now[0] += 0.25
+        assert patience.ask() is None
+
+
 def test_after_a_failure_nobody_asks_for_a_moment(frozen: socket.socket, redis_url: str) -> None:
     now = [100.0]
     patience = Patience(of(frozen, 0.01), lambda: False, lambda: now[0])

@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..errors import KeyLost, without_values
 from .blueprint import exempt_from_csrf
 from .inbox_batches import Batches
-from .inbox_desk import ENDPOINT, Desk, Parts, url
+from .inbox_desk import ENDPOINT, Desk, Parts, is_ours, url
 from .inbox_events import EventPages
 from .inbox_figures import FigurePages
 from .inbox_pages import Pages, spool_of
@@ -117,14 +117,17 @@ class _Door:
         if answer is not None:
             return answer
         session = self._access.session(request.cookies.get(COOKIE))
-        if session is None and request.endpoint not in _LOGIN:
-            return self._to_login()
-        if session is not None:
-            g.receiver_inbox_session = session
-            if request.method == "POST" and request.endpoint not in _LOGIN:
-                self._access.check_form(session)
-        needs_redis = request.endpoint not in (*_LOGIN, _LOGOUT)
-        return None if not needs_redis or self._patience.answers() else self._without_redis()
+        answers = session is not None and self._patience.answers()
+        if session is not None and answers and self._access.has_ended(session):
+            session = None
+        if session is None:
+            return None if request.endpoint in _LOGIN else self._to_login()
+        g.receiver_inbox_session = session
+        if request.endpoint in _LOGIN:
+            return None
+        if request.method == "POST":
+            self._access.check_form(session)
+        return None if answers or request.endpoint == _LOGOUT else self._without_redis()
 
     def close(self, answer: Response) -> Response:
         """Say with each answer what a browser may do with it, and renew the cookie."""
@@ -160,8 +163,8 @@ class _Door:
         return redirect(wanted or url("events"), 303)
 
     def log_out(self) -> AnyResponse:
-        """End the session in this browser."""
-        g.pop("receiver_inbox_session", None)
+        """End the session, here and wherever else its cookie is."""
+        self._access.end(g.pop("receiver_inbox_session"))
         answer = redirect(url("login" if self._access.asks_for_a_password else "events"), 303)
         answer.delete_cookie(COOKIE, path=self._path)
         return answer
@@ -226,7 +229,6 @@ class _Door:
 
 def _next(wanted: str | None) -> str:
     """Give a page of ours to go to after the login, or nothing."""
-    home = url("events")
     path = (wanted or "").removeprefix(request.script_root)
-    is_ours = f"{request.script_root}{path}".startswith(home) and "\\" not in path
-    return f"{request.script_root}{path}" if is_ours else ""
+    whole = f"{request.script_root}{path}"
+    return whole if is_ours(whole) else ""

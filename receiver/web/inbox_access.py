@@ -10,19 +10,21 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import make_response, request
+from redis.exceptions import RedisError
 from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable, TooManyRequests
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
 from ..errors import without_values
 from ..settings import Settings
-from .inbox_failures import SECONDS, Failures
-from .inbox_session import Session, Sessions
+from .inbox_failures import SECONDS, Failures, known
+from .inbox_session import SESSION_SECONDS, Session, Sessions
 from .patience import Patience
 from .quiet import Quiet
 
@@ -41,6 +43,8 @@ class Access:
         self._password = settings.inbox_password
         self.sessions = Sessions(settings.secret_keys, self._password or _GUARD_ONLY)
         self._failures = Failures(patience, settings.namespace)
+        self._patience = patience
+        self._ended = f"{settings.namespace}:inbox:ended"
         self._checking = threading.Lock()
         self._refused = Quiet(_log, "inbox_login_refused")
         self._blocked = Quiet(_log, "inbox_login_blocked")
@@ -77,6 +81,19 @@ class Access:
             return self.sessions.begin()
         return found
 
+    def end(self, session: Session) -> None:
+        """End a session for whoever has its cookie, if Redis can be told."""
+        if self._patience.answers():
+            with suppress(RedisError):
+                key = f"{self._ended}:{session.id}"
+                self._patience.connection.client.set(key, 1, ex=SESSION_SECONDS)
+
+    def has_ended(self, session: Session) -> bool:
+        """Tell whether somebody logged out of it; raises `RedisError`."""
+        if not self.asks_for_a_password:
+            return False
+        return bool(self._patience.connection.client.exists(f"{self._ended}:{session.id}"))
+
     def log_in(self, password: str) -> Session | None:
         """Begin a session for the right password, else give ``None``.
 
@@ -84,8 +101,9 @@ class Access:
         once.
         """
         address = request.remote_addr
+        shown = known(address) or "-"  # a proxy may hand on anything
         if self._password is None or not self._failures.may_try(address):
-            self._blocked.warning("-", "address=%s", address)
+            self._blocked.warning("-", "address=%s", shown)
             raise TooManyRequests(retry_after=SECONDS)
         if not self._checking.acquire(timeout=_PATIENCE):
             raise ServiceUnavailable(retry_after=5)
@@ -94,10 +112,10 @@ class Access:
         finally:
             self._checking.release()
         if not is_right:
-            self._refused.warning("-", "address=%s", address)
+            self._refused.warning("-", "address=%s", shown)
             return None
         self._failures.forgive(address)
-        _log.info("event=inbox_login address=%s", address)
+        _log.info("event=inbox_login address=%s", shown)
         return self.sessions.begin()
 
     def check_form(self, session: Session) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Response, redirect, request
 from werkzeug.exceptions import BadRequest
 
-from .inbox_desk import Desk, url
+from .inbox_desk import Desk, is_ours, url
 from .inbox_events import EventPages
 from .inbox_filter import Filter
 from .inbox_pages import letter_filter
@@ -28,6 +28,7 @@ COUNT_SECONDS = 1.5
 A_STEP = 100  # of them
 STEP_SECONDS = 0.5
 
+_MOST = 10**9  # of anything that a form counts
 _ACTIONS = {"events": ("replay",), "failed": ("retry", "drop"), "quarantine": ("replay", "drop")}
 
 _log = logging.getLogger(__name__)
@@ -105,20 +106,24 @@ def _state() -> dict[str, str]:
         state |= letter_filter(form)
     else:
         state |= {name: form.get(name, "")[:200] for name in ("account", "body")}
-    state |= {name: str(form.get(name, 0, type=int)) for name in ("done", "total")}
+    state |= {name: str(form.get(name, 0, type=_count)) for name in ("done", "total")}
     state |= {name: form.get(name, "") for name in ("cursor", "uncertain", "back")}
     return state | {"left": form.get("left") or "{}"}
 
 
 def _back(state: Mapping[str, str]) -> str:
     """Give where to go afterwards: a page of ours, whatever the form says."""
-    back, home = state["back"], url("events")
-    return back if back.startswith(home) and "\\" not in back else home
+    return state["back"] if is_ours(state["back"]) else url("events")
 
 
 def _reasons(text: str) -> dict[str, int]:
+    """Read how many were left, and why; raises `BadRequest` where it is no form of ours."""
     try:
         found: Any = json.loads(text)
-        return {str(why): int(count) for why, count in found.items()}
-    except (ValueError, AttributeError, TypeError):
-        return {}
+        return {str(why): _count(count) for why, count in found.items()}
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+        raise BadRequest from None
+
+
+def _count(given: Any) -> int:
+    return min(max(int(given), 0), _MOST)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from flask import Response, g, request, url_for
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from werkzeug.exceptions import BadRequest
 
 from ..intake import Intake
 from ..providers.base import Provider
@@ -101,6 +102,13 @@ class Desk:
 def url(name: str, **values: Any) -> str:
     """Give the URL of one of our pages."""
     return url_for(f"{ENDPOINT}.{name}", **values)
+
+
+def is_ours(path: str) -> bool:
+    """Tell whether a path that a form names is one of our pages; raises `BadRequest` for lines."""
+    if not path.isprintable():
+        raise BadRequest
+    return path.startswith(url("events")) and "\\" not in path
 
 
 def _environment(access: Access) -> Environment:

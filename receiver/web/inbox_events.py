@@ -25,6 +25,7 @@ TEXTS = "receiver_inbox_find"  # the cookie that holds the texts which are looke
 _A_PAGE = 50
 _MOST_NEW = 50  # rows that a page takes in at once; else it is shown anew
 _MOST_ROWS = 200
+_MOST_MARKS = _MOST_ROWS + _MOST_NEW  # no page of ours shows more
 _LOOKED_BACK = 60_000  # ms: an event may arrive by way of another host, or of the spool
 _NEWEST = 200
 _TALK = 100  # events of a conversation on one page
@@ -66,7 +67,8 @@ class EventPages:
     def live(self) -> Response:
         """Give what is new to a page of events, and what became of those that it shows."""
         wish, since = self.wish(Filter.read(request.args)), request.args.get("at", 0, type=int)
-        shown = dict(mark.partition(".")[::2] for mark in request.args.getlist("r"))
+        marks = request.args.getlist("r")[:_MOST_MARKS]
+        shown = {event: word for event, _, word in (mark.partition(".") for mark in marks)}
         known = {event_id[:12] for event_id in shown}
         last = Place.read(request.args.get("last")) or Place(0, "")
         newest = self._browse.newest(max(last.at, since - _LOOKED_BACK), _NEWEST)

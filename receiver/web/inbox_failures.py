@@ -6,11 +6,11 @@ often counts no further, and so keeps nobody else out.
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from redis.exceptions import RedisError
 
@@ -75,12 +75,20 @@ class Failures:
             return True
 
 
+def known(address: str | None) -> IPv4Address | IPv6Address | None:
+    """Read an address; gives ``None`` for what is none, such as the name of a zone behind one."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    return None if getattr(found, "scope_id", None) else found
+
+
 def _name(address: str | None) -> str:
     """Name an address; of IPv6 its network, since one caller has 2^64 of them."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
+    found = known(address)
+    if found is None:
         return event_id("inbox", address or "")[:16]
     if found.version == 6:
-        found = ipaddress.ip_network((found, 64), strict=False).network_address
+        found = IPv6Network((found, 64), strict=False).network_address
     return event_id("inbox", str(found))[:16]

@@ -1,7 +1,7 @@
 """The inbox's own session: a signed cookie, a token for its forms, and the texts of its searches.
 
-Nothing is kept on our side, and nothing of the app's session is used. What is signed is bound to
-the password's hash, so that another password ends every session.
+Nothing of the app's session is used. What is signed is bound to the password's hash, so that
+another password ends every session. That one was ended by hand is kept elsewhere: `inbox_access`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 SESSION_SECONDS = 12 * 3600
+LONGEST_SESSION = 7 * 86_400  # seconds, however often somebody looks
 
 LONGEST_TEXT = 100  # characters that are searched for
 _RENEWED_AFTER = 600  # seconds
@@ -53,20 +54,21 @@ class Sessions:
     def begin(self) -> Session:
         """Make a session, with a cookie to be kept."""
         session_id = secrets.token_hex(16)
-        return Session(id=session_id, cookie=self._cookie(session_id))
+        return Session(id=session_id, cookie=self._cookie(session_id, int(time.time())))
 
     def find(self, cookie: str | None) -> Session | None:
         """Give the session of a cookie that is ours and in time; a renewed one after a while."""
         try:
-            session_id, signed_at = self._cookies.loads(
+            (session_id, began), signed_at = self._cookies.loads(
                 cookie or "", max_age=SESSION_SECONDS, return_timestamp=True
             )
-        except BadData:
+        except (BadData, ValueError):
             return None
-        if not isinstance(session_id, str):
+        now = time.time()
+        if now - began > LONGEST_SESSION:
             return None
-        is_old = time.time() - signed_at.timestamp() > _RENEWED_AFTER
-        return Session(id=session_id, cookie=self._cookie(session_id) if is_old else None)
+        is_old = now - signed_at.timestamp() > _RENEWED_AFTER
+        return Session(id=session_id, cookie=self._cookie(session_id, began) if is_old else None)
 
     def token(self, session: Session) -> str:
         """Give what each form of a session sends along."""
@@ -102,8 +104,8 @@ class Sessions:
         except (BadData, ValueError, TypeError):
             return []
 
-    def _cookie(self, session_id: str) -> str:
-        return _text(self._cookies.dumps(session_id))
+    def _cookie(self, session_id: str, began: int) -> str:
+        return _text(self._cookies.dumps((session_id, began)))
 
 
 def _text(signed: str | bytes) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 
 from redis.exceptions import RedisError
 
 from ..store.connection import Connection
 
 _MOST_WAITING = 2  # threads of this process
-_TURN = 0.02  # seconds: where Redis answers, a turn is over long before
+_TURN = 0.05  # seconds: where Redis answers, a turn is over long before
+_RECENT = 0.25  # seconds in which an answer stands for the next: a busy process is not an outage
 _REST = 1.0  # seconds after a failure in which nobody asks
 
 
@@ -36,6 +38,7 @@ class Patience:
         self._clock = clock
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._rests_until = clock()
+        self._answered = -inf
 
     def answers(self) -> bool:
         """Tell whether Redis answers now; where too many wait to know, it does not."""
@@ -46,9 +49,13 @@ class Patience:
         if self._rests():
             return False
         if not self._waiting.acquire(timeout=_TURN):
-            return None
+            return True if self._clock() - self._answered < _RECENT else None
         try:
-            return not self._rests() and bool(self.connection.client.ping())
+            if self._rests():  # which another has just found out
+                return False
+            self.connection.client.ping()
+            self._answered = self._clock()
+            return True
         except RedisError:
             self.end()
             return False
