@@ -202,10 +202,30 @@ class TestAKeyThatIsLost:
         assert "crashed: KeyLost" in invoke(app, "failed", "list").output
         refused = invoke(app, "failed", "retry", "--all")
         assert "put back" in refused.output
+        assert "1 dead letter cannot be decrypted" in refused.output
+        assert refused.exit_code == 1
         back = shop(NEW, OLD)
         assert "1 queued again" in invoke(back, "failed", "retry", "--all").output
         run_jobs(back)
         assert [record.handlers["app.echo"]["state"] for record in records(back)] == ["done"]
+
+    def test_it_keeps_no_other_dead_letter_from_being_tried_again(
+        self, app: Flask, run_jobs: RunJobs, redis: Any
+    ) -> None:
+        planting.write(app, f"FAIL {OTHERS_WORDS}", planting.OTHER)
+        while make_all_due(redis) or run_jobs(app):
+            run_jobs(app)
+        refused = invoke(app, "failed", "retry", "--all")
+        assert "1 queued again, 1 left as they are." in refused.output
+        assert refused.exit_code == 1
+
+    @pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside another"])
+    def test_the_list_of_events_counts_it(self, app: Flask, others: int) -> None:
+        for _ in range(others):
+            planting.write(app, OTHERS_WORDS, planting.OTHER)
+        output = invoke(app, "events", "list").output
+        assert "1 event cannot be decrypted: put back" in output
+        assert "No events yet" not in output
 
     def test_check_finds_it(self, app: Flask) -> None:
         output = invoke(app, "check").output

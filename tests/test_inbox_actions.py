@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask
 from inboxes import HOME, SENDER, come, confirmed, hidden, log_in, send, submit, with_inbox
 from redis import Redis
@@ -275,6 +276,21 @@ def test_an_action_is_logged_without_what_it_was_about(
     caplog.set_level("INFO", "receiver.web.inbox_batches")
     confirmed(log_in(app), what="failed", action="drop")
     assert "event=inbox_action what=failed action=drop done=1 left=0" in caplog.text
+
+
+def test_what_no_key_opens_keeps_no_other_from_being_tried_again(
+    make_app: MakeApp, shop: Shop, run_jobs: RunJobs
+) -> None:
+    lost, ours = (Fernet.generate_key().decode() for _ in range(2))
+    for text, key in (("one", ours), ("two", lost), ("three", ours)):
+        app = with_inbox(make_app, handlers=shop.register, RETRIES=0, ENCRYPTION_KEYS=[key])
+        send(app, text, number=f"+25571234567{len(text)}")
+        run_jobs(app)
+    shop.open = True
+    answer = confirmed(log_in(app), what="failed", action="retry")
+    assert "1: it cannot be decrypted: put back its key" in answer.text
+    run_jobs(app)
+    assert (sorted(shop.seen), dead(app)) == (["one", "three"], 1)
 
 
 LEFT = ['{"a": Infinity}', '{"a": NaN}', "[" * 20_000, "[]", '{"a": {}}', "no JSON"]

@@ -75,10 +75,15 @@ chosen = options.several(
 )
 
 
-def chosen_records(number: str | None = None, **asked: Any) -> Iterator[Record]:
-    """Give the records that these options ask for, the newest first."""
+def chosen_records(
+    number: str | None = None, lost: list[str] | None = None, **asked: Any
+) -> Iterator[Record]:
+    """Give the records that these options ask for, the newest first.
+
+    The ids of those that no key of ours opens are added to ``lost``.
+    """
     choice = Choice(numbers=None if number is None else _readings(number), **asked)
-    return filter(choice.takes, counted(_by_pages(choice.since), "Looking through events"))
+    return filter(choice.takes, counted(_by_pages(choice.since, lost), "Looking through events"))
 
 
 def numbers_of(record: Record) -> set[str]:
@@ -89,11 +94,11 @@ def numbers_of(record: Record) -> set[str]:
     return {event.recipient} if isinstance(event, DeliveryReport) and event.recipient else set()
 
 
-def _by_pages(since: datetime | None) -> Iterator[Record]:
+def _by_pages(since: datetime | None, lost: list[str] | None) -> Iterator[Record]:
     journal = parts().journal
     ids = journal.ids(since=since)
     while page := list(islice(ids, _PAGE)):  # and no more of them than are asked for
-        yield from journal.records(page)
+        yield from journal.records(page, lost)
 
 
 def _readings(number: str) -> frozenset[str]:

@@ -26,7 +26,17 @@ from .context import parts
 from .exits import Fault, NotFound, close_to
 from .manual import Group
 from .replay import replay_events
-from .tables import BAD, DOUBTFUL, Column, Marked, moment, print_json, print_record, print_table
+from .tables import (
+    BAD,
+    DOUBTFUL,
+    Column,
+    Marked,
+    many,
+    moment,
+    print_json,
+    print_record,
+    print_table,
+)
 
 _TAIL_SECONDS = 0.3
 _TAIL_WINDOW = 200
@@ -89,12 +99,17 @@ def list_events(limit: int = 20, reveal: bool = False, as_json: bool = False, **
     For a first look at anything: has it come, who took it, was it answered? Options narrow the
     list; all that are given must hold. With --handler, --outcome is of that handler.
     """
-    found = list(islice(chosen_records(**asked), limit))
+    lost: list[str] = []
+    found = list(islice(chosen_records(lost=lost, **asked), limit))
     if as_json:
         for record in found:
             print_json(_whole(record))
-    elif not print_table(_COLUMNS, (_row(record, reveal) for record in found)):
+    elif not print_table(_COLUMNS, (_row(record, reveal) for record in found)) and not lost:
         click.echo(_none(asked), err=True)
+    if lost:
+        there = f"{many(len(lost), 'event')} cannot be decrypted"
+        mend = "put back the key they had in RECEIVER_ENCRYPTION_KEYS; check says more"
+        click.echo(f"{there}: {mend}", err=True)
 
 
 @events.command(

@@ -9,13 +9,14 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..errors import KeyLost
 from ..store.deadletters import DeadLetter
 from ..store.journal import Noted
 from ..words import printable
 from . import completers, options
 from .asking import confirm
 from .context import parts
-from .exits import NotFound, UsageFault
+from .exits import Fault, NotFound, UsageFault
 from .manual import Group
 from .progress import counted
 from .tables import Cell, Column, many, print_json, print_record, print_table
@@ -30,6 +31,7 @@ _FIELDS = (
 )
 _ID_SHOWN = 8
 _NONE = "No dead letters."
+_LOST = "it cannot be decrypted: put back the key it had in RECEIVER_ENCRYPTION_KEYS"
 _PROBLEMS = {
     Noted.GONE: "its event has expired; drop it",
     Noted.OVERTAKEN: "somebody else has just dealt with it",
@@ -138,18 +140,19 @@ def retry_failed(everything: bool, uncertain: bool, **choice: Any) -> None:
     left, unless --uncertain says that you looked it up at the provider.
     """
     _demand_choice(everything, choice)
-    letters = parts().deadletters
-    retried = left = 0
+    retried = left = lost = 0
     for letter in counted(list(_find(**choice)), "Queueing"):
-        problem = _problem(letter, uncertain)
-        if problem is None:
-            problem = _PROBLEMS.get(letters.retry(letter))
+        problem = _problem(letter, uncertain) or _retry(letter)
         if problem is None:
             retried += 1
             continue
         left += 1
+        lost += problem == _LOST
         click.echo(f"left: {_line(letter)}: {problem}", err=True)
     click.echo(f"{retried} queued again" + (f", {left} left as they are." if left else "."))
+    if lost:
+        mend = "put back the key they had in RECEIVER_ENCRYPTION_KEYS; check says more"
+        raise Fault(f"{many(lost, 'dead letter')} cannot be decrypted", mend)
 
 
 @failed.command(
@@ -183,6 +186,14 @@ def _problem(letter: DeadLetter, uncertain: bool) -> str | None:
     if letter.uncertain and not uncertain:
         return "it may have been sent: look it up at the provider, then use --uncertain"
     return None
+
+
+def _retry(letter: DeadLetter) -> str | None:
+    """Queue one again, or say why not: one that nobody can read keeps no other from it."""
+    try:
+        return _PROBLEMS.get(parts().deadletters.retry(letter))
+    except KeyLost:
+        return _LOST
 
 
 def _demand_choice(everything: bool, choice: dict[str, Any]) -> None:

@@ -202,26 +202,28 @@ class Journal:
         """Give the ids that begin so, of the newest events."""
         return (found for found in self.ids(limit=_LOOKED_AT) if found.startswith(prefix))
 
-    def records(self, ids: Iterable[str]) -> Iterator[Record]:
+    def records(self, ids: Iterable[str], lost: list[str] | None = None) -> Iterator[Record]:
         """Give the records of these ids, leaving out what has expired.
 
-        And what no key of ours opens: `check` tells of that.
+        And what no key of ours opens, whose ids are added to ``lost``: `check` tells of that.
         """
-        wanted, closed = list(ids), 0
+        wanted, closed = list(ids), [] if lost is None else lost
+        known = len(closed)
         for start in range(0, len(wanted), _PAGE):
+            page = wanted[start : start + _PAGE]
             pipeline = self._client.pipeline(transaction=False)
-            for event_id in wanted[start : start + _PAGE]:
+            for event_id in page:
                 pipeline.hgetall(self._key(event_id))
-            for data in pipeline.execute():
+            for event_id, data in zip(page, pipeline.execute(), strict=True):
                 try:
                     record = read_record(data, self._vault)
                 except KeyLost:
-                    closed += 1
+                    closed.append(event_id)
                     continue
                 if record is not None:
                     yield record
-        if closed:
-            _log.error("event=key_lost records=%d help='see check'", closed)
+        if len(closed) > known:
+            _log.error("event=key_lost records=%d help='see check'", len(closed) - known)
 
     @property
     def _ledger(self) -> str:

@@ -29,6 +29,7 @@ OVERTAKEN = "somebody else has just dealt with it"
 NOT_OURS = "it is not ours, and is not run"
 UNCERTAIN = "it may have been sent: look it up at the provider"
 UNREADABLE = "it still cannot be read"
+LOST = "it cannot be decrypted: put back its key in RECEIVER_ENCRYPTION_KEYS"
 NO_ACCOUNT = "its account is not configured now"
 
 _NOTED = {Noted.GONE: EXPIRED, Noted.OVERTAKEN: OVERTAKEN}
@@ -117,7 +118,10 @@ class Selection:
                 return NOT_OURS
             if letter.uncertain and not state["uncertain"]:
                 return UNCERTAIN
-            return _NOTED.get(letters.retry(letter))
+            try:
+                return _NOTED.get(letters.retry(letter))
+            except KeyLost:
+                return LOST
 
         return Step(cursor, act)
 
