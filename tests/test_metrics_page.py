@@ -57,6 +57,15 @@ WHO: dict[str, tuple[dict[str, Any], int]] = {
     "through a proxy, forged": ({"headers": {"X-Forwarded-For": "127.0.0.1"}}, 401),
     "through a newer proxy": ({"headers": {"Forwarded": "for=10.0.0.7"}}, 401),
     "through another one": ({"headers": {"X-Real-IP": "10.0.0.7"}}, 401),
+    "through one that sets the host": ({"headers": {"X-Forwarded-Host": "sms.example"}}, 401),
+    "through one that sets the scheme": ({"headers": {"X-Forwarded-Proto": "https"}}, 401),
+    "through one that sets nothing": ({"headers": {"X-Forwarded-For": ""}}, 401),
+    "through one that says its name": ({"headers": {"Via": "1.1 door"}}, 401),
+    "through Cloudflare": ({"headers": {"CF-Connecting-IP": "10.0.0.7"}}, 401),
+    "through Akamai": ({"headers": {"True-Client-IP": "10.0.0.7"}}, 401),
+    "through Fly": ({"headers": {"Fly-Client-IP": "10.0.0.7"}}, 401),
+    "through an older one": ({"headers": {"X-Client-IP": "10.0.0.7"}}, 401),
+    "as Prometheus asks": ({"headers": {"X-Prometheus-Scrape-Timeout-Seconds": "10"}}, 200),
     "with a token, where none is set": ({"headers": {"Authorization": f"Bearer {TOKEN}"}}, 200),
 }
 

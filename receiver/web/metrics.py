@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
 
 Gauges = dict[str, dict[Labels, float]]
 
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+_FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+# what proxies and CDNs add; any of them tells that the caller is somewhere else
+_OF_PROXIES = re.compile(
+    r"HTTP_(X_FORWARDED.*|FORWARDED|VIA|CF_.*|CDN_.*|FASTLY_.*|X_REAL_IP|X_ORIGINAL_.*"
+    r"|(TRUE|X|X_CLUSTER|X_AZURE|FLY)_CLIENT_?IP)"
+)
 _PROXY_FIX = "werkzeug.proxy_fix.orig"  # where Werkzeug's ProxyFix keeps what it replaced
 _HELP = (
     "Send Authorization: Bearer and the RECEIVER_METRICS_TOKEN; without one, ask from this machine."
@@ -122,9 +128,9 @@ def _is_local(environ: Environ) -> bool:
         return False
     if not (getattr(address, "ipv4_mapped", None) or address).is_loopback:
         return False
-    if not any(environ.get(name) for name in _FORWARDED):
+    if not any(map(_OF_PROXIES.fullmatch, environ)):
         return True
-    vouched = [part.strip() for part in str(environ.get(_FORWARDED[0], "")).split(",")]
+    vouched = [part.strip() for part in str(environ.get(_FORWARDED_FOR, "")).split(",")]
     return _PROXY_FIX in environ and given in vouched
 
 
