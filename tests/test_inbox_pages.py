@@ -59,6 +59,20 @@ def test_events_stand_newest_first_with_what_became_of_them(
     assert "You have 5 left." in page
 
 
+def test_a_reply_that_was_held_back_is_not_shown_as_sent(
+    make_app: MakeApp, run_jobs: RunJobs, accounts: Any
+) -> None:
+    app = with_inbox(make_app, ACCOUNTS=accounts)
+    client = log_in(app)
+    send(app, "BALANCE")
+    run_jobs(app)
+    assert "held back" not in client.get(HOME).text
+    app.extensions["receiver"].optouts.add("smsbox", SENDER, source="operator")
+    send(app, "BALANCE again")
+    run_jobs(app)
+    assert client.get(HOME).text.count("held back") == 1
+
+
 FILTERS: dict[str, tuple[dict[str, str], list[str]]] = {
     "by account": ({"account": "lefoka"}, ["the report"]),
     "by kind": ({"kind": "report"}, ["the report"]),

@@ -114,7 +114,8 @@ def _latency(found: Mapping[str, Series]) -> Chart:
 def _backlog(found: Mapping[str, Series]) -> Chart:
     lines = found["backlog"].by("queue")
     known = [value for values in lines.values() for value in values if value is not None]
-    most = f"{int(max(known)):,} jobs waited at most." if known else "No worker looked."
+    jobs = "job" if known and int(max(known)) == 1 else "jobs"
+    most = f"{int(max(known)):,} {jobs} waited at most." if known else "No worker looked."
     return _chart(
         found["backlog"], title="Jobs that wait", lines=_most(lines), summary=most, kind="line"
     )

@@ -14,6 +14,7 @@ from ..store.journal import Record
 from .inbox_outcomes import OUTCOMES, REPLIES, STATUSES, Chip, chip, outcome_of
 
 _SETTLED = ("done", "failed", "unhandled")
+_WELL = ("queued", "sending", "retrying", "asking", "sent")  # or on its way: the row says so
 _MOST_SHOWN = 4  # names and numbers in a line
 
 
@@ -32,7 +33,7 @@ class Row:
     status: Chip | None
     outcome: str
     chip: Chip
-    replies: Sequence[str] = field(repr=False)
+    replies: Sequence[tuple[str, Chip | None]] = field(repr=False)
     notes: Sequence[str]
     contact: bool
 
@@ -58,7 +59,7 @@ def row(place: Place, record: Record) -> Row:
         status=status,
         outcome=outcome,
         chip=OUTCOMES[outcome],
-        replies=[str(reply.get("text", "")) for reply in record.replies.values()],
+        replies=[(str(r.get("text", "")), _unless_well(r)) for r in record.replies.values()],
         notes=list(_notes(record)),
         contact=bool(numbers_of(event)),
     )
@@ -132,6 +133,12 @@ def _inbound(record: Record, event: InboundMessage) -> Bubble:
     return Bubble(
         side="in", at=event.received_at, event=event.id, text=event.text, by=several, state=state
     )
+
+
+def _unless_well(reply: Mapping[str, Any]) -> Chip | None:
+    """Give the chip of a reply that did not leave, or may not have: a list says no more."""
+    state = str(reply.get("state"))
+    return None if state in _WELL else chip(REPLIES, state)
 
 
 def _replies(

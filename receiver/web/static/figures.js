@@ -48,7 +48,7 @@
       width: place.clientWidth, height: 210, cursor: {drag: {x: false, y: false}},
       scales: {x: {range: (_, low, high) => [low, high + (bars ? step : 0)]}, y: {range: (_, low, high) => [0, Math.max(unit === "%" ? 100 : high, unit === "ms" ? 0.1 : 1) * (unit === "%" ? 1.02 : 1.08)]}},
       axes: [{...axis, values: [[86400, "{MMM} {D}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{MMM} {D}", null, "\n{MMM} {D}", null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1]]},
-        {...axis, size: 52, incrs: unit ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 1000000]}],
+        {...axis, size: (plot, values) => 20 + 7 * Math.max(3, ...(values || []).map((value) => String(value).length)), incrs: unit ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 1000000]}],
       series: [{value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23"}), label: "from"}].concat(order.map(function (n) {
         const ink = colour(meaning[names[n]] || "--c" + (n + 1));
         return {
