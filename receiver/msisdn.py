@@ -48,6 +48,14 @@ def is_valid(number: str) -> bool:
         return False
 
 
+def is_possible(number: str) -> bool:
+    """Tell whether a number as `normalise` gives it has the length of one, in use or not."""
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except NumberParseException:
+        return False
+
+
 def mask(number: str | None) -> str:
     """Hide the middle of a number for a log line, four digits or more: ``+2763***448``."""
     if not number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from flask import Flask
 from planting import DIGITS, KEYS, NUMBER, OTHER, WORDS, everywhere, forget
 from redis import Redis
+from test_cli import invoke
 from wire import FakeApi
 
 from receiver import PermanentDeliveryError, send
@@ -160,3 +162,37 @@ def test_a_body_of_somebody_elses_event_goes_as_well(
     journal = app.extensions["receiver"].journal
     (record,) = journal.records(list(journal.ids()))
     assert (record.packed, record.event.sender) == (None, OTHER)
+
+
+NAMES = {
+    "a number that is too long": ("+2783123456789", ("--exact",)),
+    "a possible number that nobody has": ("+271234567", ()),
+    "a short code": ("12345", ("--exact",)),
+    "a name": ("SHOPNAME", ("--exact",)),
+}
+
+
+@pytest.mark.parametrize(("sender", "options"), NAMES.values(), ids=NAMES)
+def test_who_has_no_valid_number_is_told_and_forgotten_as_well(
+    app: Flask, run_jobs: RunJobs, sender: str, options: tuple[str, ...]
+) -> None:
+    parts = app.extensions["receiver"]
+    for text in (WORDS, f"TALK {WORDS}", "STOP"):
+        planting.write(app, text, sender)
+    planting.write(app, f"I am no {sender}", OTHER)
+    run_jobs(app)
+    told = json.loads(invoke(app, "export", sender, *options, "--json").stdout)
+    assert [len(told[part]) for part in ("events", "conversations", "opt_outs")] == [3, 1, 1]
+    result = invoke(app, "forget", sender, *options, "--yes")
+    assert result.exit_code == 0, result.output
+    assert sender not in result.output
+    records = parts.journal.records(list(parts.journal.ids()))
+    assert sorted(record.event.sender or "" for record in records) == ["", "", "", OTHER]
+    assert parts.optouts.find("smsbox", sender).words == ""
+
+
+def test_a_short_code_is_not_looked_for_in_what_others_wrote(app: Flask, run_jobs: RunJobs) -> None:
+    planting.write(app, "15000", OTHER)
+    run_jobs(app)
+    result = invoke(app, "forget", "15000", "--exact", "--yes", "--json")
+    assert json.loads(result.stdout)["found"] == {}

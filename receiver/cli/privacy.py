@@ -12,7 +12,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..msisdn import is_valid, mask, normalise
+from ..msisdn import is_possible, mask, normalise
 from ..privacy import Forgetting, Outcome, Resealing, Search
 from ..privacy import export as as_document
 from .asking import confirm
@@ -24,6 +24,11 @@ from .progress import progress
 from .tables import Column, print_json, print_table
 
 _WAITING = "let the workers handle them and forget again; --drop-waiting erases them unhandled"
+_exact = click.option(
+    "--exact",
+    is_flag=True,
+    help="NUMBER is a short code, or a name: no number, just as it was stored.",
+)
 _AGAIN = "the same command again, once that is done; what is erased stays so"
 
 
@@ -40,6 +45,7 @@ _AGAIN = "the same command again, once that is done; what is erased stays so"
 @click.option("--dry-run", is_flag=True, help="Count only; change nothing.")
 @click.option("--drop-waiting", is_flag=True, help="Erase also what no handler has seen yet.")
 @click.option("--also-optouts", is_flag=True, help="Forget that it opted out, too.")
+@_exact
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, whole.")
 @yes
 @with_appcontext
@@ -48,6 +54,7 @@ def forget(
     dry_run: bool,
     drop_waiting: bool,
     also_optouts: bool,
+    exact: bool,
     as_json: bool,
     yes: bool,
 ) -> None:
@@ -58,10 +65,10 @@ def forget(
     nothing is sent there, unless --also-optouts. It may be run while web and workers run, and again
     after it was broken off. Run it on each web host: a spool belongs to its host.
     """
-    found = _number(number)
+    search = _search(number, exact)
     if not dry_run:
-        confirm(f"Erase all of {mask(found)}?", yes=yes)
-    forgetting = Forgetting(_search(found), drop_waiting=drop_waiting, also_optouts=also_optouts)
+        confirm(f"Erase all of {mask(search.number)}?", yes=yes)
+    forgetting = Forgetting(search, drop_waiting=drop_waiting, also_optouts=also_optouts)
     with progress("Looking through all keys", len(parts().places.census)) as advance:
         outcome = forgetting.count(advance) if dry_run else forgetting.run(advance)
     _print(outcome, as_json)
@@ -78,17 +85,18 @@ def forget(
     examples={"export +27637885448": "everything known of a number, for who asks what we have"},
 )
 @click.argument("number")
+@_exact
 @click.option("--json", "as_json", is_flag=True, help="In one line.")
 @with_appcontext
-def export(number: str, as_json: bool) -> None:
+def export(number: str, exact: bool, as_json: bool) -> None:
     """Print everything known of NUMBER as one JSON document.
 
     Messages and reports with what became of them, replies, the conversation, opt-outs, what was
     sent, and bodies in quarantine that name it. Of what others wrote it tells id and time only.
     """
-    found = _number(number)
+    search = _search(number, exact)
     with progress("Looking through all keys", len(parts().places.census)) as advance:
-        document = as_document(found, _search(found).hits(advance))
+        document = as_document(search.number, search.hits(advance))
     if as_json:
         print_json(document)
     else:
@@ -127,8 +135,12 @@ def reencrypt() -> None:
         raise Fault(f"{done.busy} values changed meanwhile", "the same again")
 
 
-def _search(number: str) -> Search:
-    return Search(parts().places, number)
+def _search(number: str, exact: bool) -> Search:
+    if not exact:
+        return Search(parts().places, _number(number))
+    if not number.strip():
+        raise UsageFault("that is nobody", "--exact INFO")
+    return Search(parts().places, number.strip(), exact=True)
 
 
 def _number(text: str) -> str:
@@ -136,8 +148,9 @@ def _number(text: str) -> str:
     regions = {account.region for account in parts().settings.accounts.values()}
     region = regions.pop() if len(regions) == 1 else None
     number = normalise(text, region)
-    if not number.startswith("+") or not is_valid(number):
-        raise UsageFault("that is no number in full", "write it as +27637885448")
+    if not number.startswith("+") or not is_possible(number):
+        mend = "write it as +27637885448; --exact is for short codes and names"
+        raise UsageFault("that is no number in full", mend)
     return number
 
 

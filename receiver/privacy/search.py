@@ -15,7 +15,7 @@ from ..events import AnyEvent
 from ..store.census import Progress
 from ..store.contacts import contact_id, numbers_of
 from ..store.conversations import SEALED, conversation_name
-from ..store.mentions import Mentions
+from ..store.mentions import Exactly, Mentions
 from ..store.packing import Packed
 from ..store.record import HANDLER, REPLY, Record, read_packed, read_record
 from ..store.sentbox import Poll
@@ -27,11 +27,15 @@ _ESCAPE = b"\\u"  # in JSON: digits of another script, or a mark between digits,
 
 
 class Search:
-    """The search for one number, in E.164."""
+    """The search for one number, in E.164.
 
-    def __init__(self, parts: Places, number: str) -> None:
+    ``exact``: for a sender that is no number, just as it stands; only what it wrote, and what was
+    sent to it, is found, not who names it.
+    """
+
+    def __init__(self, parts: Places, number: str, *, exact: bool = False) -> None:
         self.parts = parts
-        self.mentions = Mentions(number)
+        self.mentions = Exactly(number) if exact else Mentions(number)
         self._census = parts.census
         self._seen = set(parts.accounts)
         self._spellings = set(self.mentions.spellings)
@@ -65,7 +69,8 @@ class Search:
                     yield from looks[kind](names)
         yield from self._by_account()
         yield from self._sent_to_others_spelled()
-        yield from self._talks.values()
+        if not self.mentions.is_exact:
+            yield from self._talks.values()
         yield from self._in_spool()
 
     def record(self, name: str, fields: Mapping[bytes, bytes]) -> Iterator[Hit]:
@@ -83,7 +88,8 @@ class Search:
         self._seen.add(record.event.account)
         named = self._named(record)
         self._learn(record.event)
-        place = whose(record.event, self.mentions) or (Place.MENTION if named or raw else None)
+        named = (named or raw) and not self.mentions.is_exact
+        place = whose(record.event, self.mentions) or (Place.MENTION if named else None)
         if place is None:
             return
         yield Hit(place=place, name=name, content=record, fields=fields)
@@ -111,6 +117,8 @@ class Search:
         return any(map(self._is_named, [said(record.event), *map(told, outcomes)]))
 
     def _is_named(self, value: Any) -> bool:
+        if self.mentions.is_exact:
+            return False
         if isinstance(value, str):
             return self.mentions.in_text(value)
         if isinstance(value, Mapping):
@@ -174,7 +182,8 @@ class Search:
             except (ValueError, LookupError, TypeError):
                 continue
             else:
-                if self._is_named([*poll.recipients, poll.client_reference]):
+                among = any(map(self.mentions.in_text, poll.recipients))
+                if among or self._is_named(poll.client_reference):
                     yield Hit(place=Place.POLL, name=name, content=poll, fields={b"": text})
 
     def _sent(self, names: list[str]) -> Iterator[Hit]:
@@ -252,6 +261,10 @@ class Search:
             parcel = self.parts.intake.draining.open(data)
         except Exception:  # noqa: BLE001 - whatever it is: what nobody can read may still name it
             return self.mentions.in_bytes(data)
+        if any(whose(event, self.mentions) for event in parcel.events):
+            return True
+        if self.mentions.is_exact and parcel.events:
+            return False
         named = any(map(self._is_named, [*map(said, parcel.events), parcel.headers]))
         return named or self.mentions.in_bytes(parcel.body)
 

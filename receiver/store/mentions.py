@@ -38,6 +38,8 @@ class Mentions:
     'call (forgotten), or 27637885449'
     """
 
+    is_exact = False  # a value is it, or is not: it is not looked for within what people wrote
+
     def __init__(self, number: str) -> None:
         self.number = number
         parsed = phonenumbers.parse(number)
@@ -45,7 +47,7 @@ class Mentions:
         self._digits = digits.encode("ascii")
         self._pattern = _pattern(str(parsed.country_code), digits)
         bare = number.removeprefix("+")
-        self.spellings = (number, bare, f"00{bare}", f"0{digits}", digits)
+        self.spellings: tuple[str, ...] = (number, bare, f"00{bare}", f"0{digits}", digits)
 
     def in_text(self, text: str) -> bool:
         """Tell whether a text names the number."""
@@ -79,6 +81,36 @@ class Mentions:
         if isinstance(value, int | float) and self.in_text(str(value)):
             return INSTEAD
         return value
+
+
+class Exactly(Mentions):
+    """The mentions of a sender that is no number, such as a short code, as a whole value only.
+
+    >>> Exactly("INFO").in_text("INFO"), Exactly("INFO").in_text("INFO, please")
+    (True, False)
+    """
+
+    is_exact = True
+
+    def __init__(self, name: str) -> None:
+        self.number = name
+        self.spellings = (name,)
+        quoted = re.escape(name)
+        self._pattern = re.compile(
+            rf"""["'=>]\s*{quoted}\s*(?:["'&<]|\Z)|[:\[,]\s*{quoted}\s*[,\]}}]"""
+        )
+
+    def in_text(self, text: str) -> bool:
+        """Tell whether a text is this, and nothing else."""
+        return text.strip() == self.number
+
+    def in_bytes(self, body: bytes) -> bool:
+        """Tell whether it is a value in JSON or in a form."""
+        return any(map(self._pattern.search, _readings(body)))
+
+    def without(self, text: str) -> str:
+        """Give something else where the text is this."""
+        return INSTEAD if self.in_text(text) else text
 
 
 def _readings(body: bytes) -> Iterator[str]:
