@@ -227,6 +227,13 @@ class TestAKeyThatIsLost:
         assert "1 event cannot be decrypted: put back" in output
         assert "No events yet" not in output
 
+    def test_the_list_of_the_quarantine_counts_what_lies_there(
+        self, shop: Callable[..., Flask]
+    ) -> None:
+        planting.call(shop(OLD), "smsbox", b"{", planting.SMSBOX_KEY)
+        output = invoke(shop(NEW), "quarantine", "list").output
+        assert "1 body cannot be decrypted" in output
+
     def test_check_finds_it(self, app: Flask) -> None:
         output = invoke(app, "check").output
         assert "cannot be decrypted" in output

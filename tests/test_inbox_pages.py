@@ -461,6 +461,20 @@ def test_the_system_is_shown_with_what_is_wrong(make_app: MakeApp, run_jobs: Run
 PAGES = ["", "failed", "quarantine", "figures", "system", "new", f"events/{'0' * 32}"]
 
 
+def test_the_list_of_events_counts_what_no_key_opens(make_app: MakeApp) -> None:
+    lost, ours = (Fernet.generate_key().decode() for _ in range(2))
+    for text in ("one", "two"):
+        send(with_inbox(make_app, ENCRYPTION_KEYS=[lost]), text)
+    app = with_inbox(make_app, ENCRYPTION_KEYS=[ours])
+    page = log_in(app).get(HOME).text
+    assert "2 events cannot be decrypted" in page
+    assert "No events yet" not in page
+    send(app, "three", number="+255712345679")
+    page = log_in(app).get(HOME).text
+    assert texts(page) == ["three"]
+    assert "2 events cannot be decrypted" in page
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_where_too_many_wait_for_redis_a_page_does_not(make_app: MakeApp, page: str) -> None:
     client = log_in(app := with_inbox(make_app))

@@ -80,9 +80,7 @@ def list_quarantined(account: str | None = None, as_json: bool = False) -> None:
         for body in found:
             print_json(body.as_dict())
     elif not print_table(_COLUMNS, map(_row, found)):
-        there = len(parts().quarantine)
-        said = f"No body of {account}; there are {there}." if there else "The quarantine is empty."
-        click.echo(said, err=True)
+        click.echo(_none(account), err=True)
 
 
 @quarantine.command(
@@ -179,6 +177,16 @@ def _find(
     for found in there:
         if found.id.startswith(body_ids or "") and account in (None, found.account):
             yield found
+
+
+def _none(account: str | None) -> str:
+    """Say why nothing is listed."""
+    there = len(parts().quarantine)
+    if not there:
+        return "The quarantine is empty."
+    if account is None:
+        return f"{many(there, 'body', 'bodies')} cannot be decrypted; check says what to do."
+    return f"No body of {account}; there are {there}."
 
 
 def _row(found: Quarantined) -> tuple[Cell, ...]:

@@ -60,13 +60,14 @@ class Span:
 class Look:
     """What one look found: ``looked`` counts records, ``end`` is the last place looked at.
 
-    ``more``: something may lie beyond it.
+    ``more``: something may lie beyond it. ``lost`` counts those that no key of ours opens.
     """
 
     found: Sequence[tuple[Place, Record]]
     looked: int
     end: Place | None
     more: bool
+    lost: int = 0
 
     @property
     def records(self) -> list[Record]:
@@ -109,9 +110,9 @@ class Browse:
         )
         return [_place(one) for one in found]
 
-    def at(self, places: Iterable[Place]) -> dict[str, Record]:
-        """Give the records that stand there, by id."""
-        records = self._journal.records([place.id for place in places])
+    def at(self, places: Iterable[Place], lost: list[str] | None = None) -> dict[str, Record]:
+        """Give the records that stand there, by id; ``lost`` as `Journal.records` has it."""
+        records = self._journal.records([place.id for place in places], lost)
         return {record.event.id: record for record in records}
 
     def letters_of(self, record: Record) -> list[DeadLetter]:
@@ -132,20 +133,21 @@ class Browse:
         self, places: Iterator[Place], wanted: Callable[[Record], bool], limit: int, most: int
     ) -> Look:
         began, found, looked = time.monotonic(), list[tuple[Place, Record]](), 0
+        lost = list[str]()
         end, size = None, limit  # where all are wanted, that is enough
         while page := list(islice(places, min(size, most - looked))):
             size = _PAGE
-            records = self.at(page)
+            records = self.at(page, lost)
             for place in page:
                 looked, end = looked + 1, place
                 record = records.get(place.id)
                 if record is not None and wanted(record):
                     found.append((place, record))
                 if len(found) == limit:
-                    return Look(found=found, looked=looked, end=end, more=True)
+                    return Look(found=found, looked=looked, end=end, more=True, lost=len(lost))
             if looked >= most or time.monotonic() - began > MOST_SECONDS:
-                return Look(found=found, looked=looked, end=end, more=True)
-        return Look(found=found, looked=looked, end=end, more=False)
+                return Look(found=found, looked=looked, end=end, more=True, lost=len(lost))
+        return Look(found=found, looked=looked, end=end, more=False, lost=len(lost))
 
     def _of(self, contacts: Sequence[Contact], span: Span) -> Iterator[Place]:
         keys = [self.contacts.key(account, number) for account, number in contacts]
