@@ -11,12 +11,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import need
 from gateway import nginx
 from upping import SMS_RECEIVER, clean_environment, running, running_flask
 
+from receiver.dev.origin import line
 from receiver.dev.project import DEPLOYED, Project
 from receiver.errors import ReceiverError
 
@@ -89,10 +91,55 @@ def test_the_first_minute_of_a_mounted_project(tmp_path: Path) -> None:
         assert up.end() == 0
 
 
+@KINDS
+def test_what_it_requires_is_what_this_installation_came_from(
+    tmp_path: Path, mounted: bool
+) -> None:
+    folder = made(tmp_path, mounted=mounted)
+    ours = (folder / "requirements.txt").read_text().splitlines()[0]
+    assert f"`{ours}`" in (folder / "README.md").read_text()
+    (folder / "ours.txt").write_text(ours)
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--dry-run"]
+    command = [sys.executable, "-m", "pip", "install", "-q", *offline, "-r", "ours.txt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("direct_url", "expected"),
+    [
+        pytest.param(None, "sms-receiver[serve]", id="an index"),
+        pytest.param(
+            {"url": "file:///srv/our%20code", "dir_info": {}},
+            "sms-receiver[serve] @ file:///srv/our%20code",
+            id="a folder",
+        ),
+        pytest.param(
+            {"url": "file:///srv/it.whl", "archive_info": {"hash": "sha256=00"}},
+            "sms-receiver[serve] @ file:///srv/it.whl",
+            id="a wheel",
+        ),
+        pytest.param(
+            {
+                "url": "https://code.example.org/sms.git",
+                "vcs_info": {"vcs": "git", "commit_id": "c0ffee", "requested_revision": "main"},
+                "subdirectory": "python",
+            },
+            "sms-receiver[serve] @ git+https://code.example.org/sms.git@c0ffee#subdirectory=python",
+            id="a repository",
+        ),
+    ],
+)
+def test_a_requirement_says_where_it_came_from(
+    direct_url: dict[str, Any] | None, expected: str
+) -> None:
+    assert line("serve", direct_url) == expected
+
+
 @pytest.mark.parametrize("name", ["My-Shop", "../x", "shop_1", "", "-x", "a" * 31, "1shop", "a b"])
 def test_a_name_that_will_not_do_is_refused(tmp_path: Path, name: str) -> None:
     ended = new(tmp_path, "--", name)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "is no name for a project" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -100,7 +147,7 @@ def test_a_name_that_will_not_do_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["json", "flask", "handlers", "receiver"])
 def test_a_name_of_a_module_is_refused_where_it_would_hide_it(tmp_path: Path, name: str) -> None:
     ended = new(tmp_path, name, "--mounted")
-    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
     assert "choose another name" in ended.stderr
 
 

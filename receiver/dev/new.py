@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..cli.exits import Fault
+from ..cli.exits import Fault, UsageFault
 from ..cli.manual import Command
 from ..errors import ReceiverError
 from .project import Project
@@ -27,6 +27,9 @@ def new(name: str, mounted: bool) -> None:
     """
     try:
         project = Project(name, mounted=mounted)
+    except ReceiverError as error:
+        raise UsageFault(str(error)) from error
+    try:
         files = project.write()
     except ReceiverError as error:
         raise Fault(str(error)) from error

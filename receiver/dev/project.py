@@ -1,7 +1,8 @@
 """A user's project as files: out of the templates in ``project/``, and of ``deploy/`` as it is.
 
 In templates ``[[name]]`` is the project's name, ``[[package]]`` the same as Python spells it,
-``[[handlers]]`` the package of its handlers, and ``[[secret]]`` a new secret key.
+``[[handlers]]`` the package of its handlers, ``[[secret]]`` a new secret key, and
+``[[requirement]]`` the place that sms-receiver itself was installed from.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import ReceiverError
+from . import origin
 
 _TEMPLATES = Path(__file__).parent / "project"
 # An installed package has it beside the templates; a checkout has it where it is edited.
@@ -22,6 +24,7 @@ _DEPLOY = (_TEMPLATES / "deploy", Path(__file__).parents[2] / "deploy")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 30
 _TAKEN = {"handlers", "tests", "deploy", "wsgi", "receiver", "sms-receiver"}
+_EXTRAS = "serve,embedded"
 _SECRET = re.compile(r"\[\[secret\]\]")
 
 _COMMON = {
@@ -100,6 +103,7 @@ class Project:
             "[[name]]": name,
             "[[package]]": package,
             "[[handlers]]": f"{package}.handlers" if mounted else "handlers",
+            "[[requirement]]": origin.requirement(_EXTRAS),
         }
 
     def write(self) -> list[str]:
