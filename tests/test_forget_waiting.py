@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -154,6 +155,35 @@ def test_who_opted_out_in_what_waits_gets_nothing_after_it_is_erased(
     with app.app_context(), pytest.raises(PermanentDeliveryError, match="opted out"):
         send(account, NUMBER, "hello")
     assert forget(app, "--also-optouts") == {"opt-outs kept as a hash": 1}
+
+
+def test_where_the_key_of_the_opt_outs_is_lost_all_else_is_erased_and_that_is_said(
+    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, redis_url: str
+) -> None:
+    settings = planting.settings(api, tmp_path / "spool")
+    app = make_app(handlers=planting.handlers, **settings)
+    planting.write(app, "STOP", OTHER)
+    run_jobs(app)
+    assert invoke(app, "forget", OTHER, "--yes").exit_code == 0  # from here on there is a key
+    planting.write(app, f"TALK {WORDS}")
+    run_jobs(app)
+    planting.write(app, "STOP")
+    lost = make_app(**settings, SECRET_KEYS=["another-secret-key-of-some-length"])
+    told = invoke(lost, "export", NUMBER, "--json")
+    assert told.exit_code == 1
+    assert WORDS in json.loads(told.stdout.splitlines()[0])["conversations"][0]["state"]["said"]
+    result = invoke(lost, "forget", NUMBER, "--yes", "--drop-waiting")
+    assert result.exit_code == 1
+    assert "nobody can tell whether it opted out" in result.output
+    assert "what waits opts out, and that cannot be noted" in result.output
+    journal = app.extensions["receiver"].journal
+    records = list(journal.records(list(journal.ids())))
+    assert [r.event.text for r in records if r.event.sender is not None] == ["STOP"]
+    assert planting.found((WORDS,), planting.in_redis(redis_url)) == []
+    forget(app, "--drop-waiting")
+    assert everywhere(redis_url, tmp_path) == []
+    with app.app_context(), pytest.raises(PermanentDeliveryError, match="opted out"):
+        send("smsbox", NUMBER, "hello")
 
 
 def test_who_wants_the_opt_out_forgotten_too_has_no_other_left(

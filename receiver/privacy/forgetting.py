@@ -22,7 +22,7 @@ from ..store.conversations import SEALED
 from ..store.record import FORGOTTEN, HANDLER, REPLY, Record, read_record, to_stored
 from .places import Hit, Place, told, waits, whose
 from .remains import bare, tombstone, without
-from .search import Search
+from .search import PSEUDONYMS, Search
 from .wishes import note_wish, suppress_as, wishes
 
 _AT_WORK = ("running", "sending")
@@ -274,6 +274,11 @@ class Forgetting:
         )
 
     def _leave_unreadable(self, hit: Hit) -> None:
+        if hit.name == PSEUDONYMS:
+            self._left.append(
+                "nobody can tell whether it opted out: put the key back (check), and forget again"
+            )
+            return
         self._left.append(
             "some values cannot be decrypted: put the key back (see check), and forget again"
         )

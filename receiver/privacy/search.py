@@ -22,6 +22,8 @@ from ..store.sentbox import Poll
 from ..store.spool_salvage import salvage
 from .places import Hit, Place, Places, said, told, whose
 
+PSEUDONYMS = "pseudonyms"  # the name of what is not readable, where their key is lost
+
 _TEXTS = (HANDLER.encode(), REPLY.encode())
 _ESCAPE = b"\\u"  # in JSON: digits of another script, or a mark between digits, may be behind it
 
@@ -52,7 +54,7 @@ class Search:
         try:
             self._name()
         except KeyLost:  # whom pseudonyms stand for nobody can tell; all else can be found
-            yield Hit(place=Place.UNREADABLE, name="pseudonyms")
+            yield Hit(place=Place.UNREADABLE, name=PSEUDONYMS)
         looks: Mapping[str, Callable[[list[str]], Iterator[Hit]]] = {
             "event": self._events,
             "quarantine": self._quarantine,
