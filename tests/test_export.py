@@ -73,6 +73,16 @@ def test_of_a_number_that_nobody_knows_nothing_is_told(make_app: MakeApp) -> Non
     assert not any(document.values())
 
 
+def test_what_could_steer_a_terminal_is_written_out(make_app: MakeApp, api: FakeApi) -> None:
+    text = "Habari, \u00e9l\u00e8ve \u0645\u0631\u062d\u0628\u0627 \x9b31m\x7f\u202e\u2066\x1b[2J\U000e0041"
+    app = make_app(ACCOUNTS={"smsbox": {"api_key": planting.SMSBOX_KEY}})
+    planting.write(app, text)
+    result = invoke(app, "export", NUMBER)
+    assert "Habari, \u00e9l\u00e8ve \u0645\u0631\u062d\u0628\u0627" in result.stdout
+    assert all(char.isprintable() for char in result.stdout if char != "\n")
+    assert json.loads(result.stdout)["events"][0]["text"] == text
+
+
 WRONG = {"a word": "smsbox", "half a number": "+2783", "a national one": f"0{DIGITS}"}
 
 

@@ -7,6 +7,7 @@ is, to be handed to the person it is about.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
@@ -23,6 +24,11 @@ from .options import yes
 from .progress import progress
 from .tables import Column, print_json, print_table
 
+# Controls, marks of direction and what else cannot be seen: in JSON, they stand in texts only.
+_UNPRINTABLE = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb]"
+    r"|[\U000e0000-\U000e007f]"
+)
 _WAITING = "let the workers handle them and forget again; --drop-waiting erases them unhandled"
 _exact = click.option(
     "--exact",
@@ -100,7 +106,7 @@ def export(number: str, exact: bool, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(_shown(document))
     if document["unreadable"]:
         count = document["unreadable"]
         raise Fault(f"{count} values cannot be decrypted, and may be about it", "check")
@@ -152,6 +158,12 @@ def _number(text: str) -> str:
         mend = "write it as +27637885448; --exact is for short codes and names"
         raise UsageFault("that is no number in full", mend)
     return number
+
+
+def _shown(document: dict[str, Any]) -> str:
+    """Write JSON in the letters of all languages, and escape what could steer a terminal."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _print(outcome: Outcome, as_json: bool) -> None:

@@ -65,8 +65,9 @@ def capture(found_id: str, keep_texts: bool, source: str | None) -> None:
     except ReceiverError as error:
         raise Fault(str(error)) from error
     click.echo(json.dumps(case, indent=2))
-    kept = ", ".join(disguise.kept) or "nothing"
-    click.echo(f"Look at it before you share it. As it came: times, prices, {kept}.", err=True)
+    kept = ["names of fields", "dates and times", "amounts, such as prices and coordinates"]
+    kept += [f"the texts of {', '.join(disguise.kept)}"] if disguise.kept else []
+    click.echo(f"Look at it before you share it. As it came: {'; '.join(kept)}.", err=True)
 
 
 def _find(found_id: str) -> Came:
