@@ -20,6 +20,7 @@ from receiver.providers.lefoka_errors import CATALOGUE as LEFOKA
 from receiver.providers.smsbox_errors import CODES
 
 _TABLE = re.compile(r"^<!-- table: ([a-z ]+) -->$", re.M)
+_CELL = re.compile(r"<td\b.*?</td>", re.S)
 _AGAIN = {
     Retry.NO: "no",
     Retry.YES: "yes",
@@ -41,6 +42,11 @@ def on_config(config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Write the tables of a page; a table that nobody knows is an error."""
     return _TABLE.sub(lambda found: _drawn(*TABLES[found[1]]), markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Show a bar that a cell escapes as GitHub does, without its backslash: code keeps it here."""
+    return _CELL.sub(lambda found: found[0].replace(r"\|", "|"), html)
 
 
 def _statuses(provider: Any) -> tuple[str, Callable[[], Rows]]:
