@@ -103,7 +103,9 @@ def _help(command: click.Command) -> str:
 
 
 def _cell(text: str) -> str:
-    return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")
+    """Escape what a cell or Markdown would read: a range in brackets is no link."""
+    cell = re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"\[(\S*&lt;=[^]]*)\]", r"\\[\1\\]", cell)
 
 
 if __name__ == "__main__":
