@@ -87,6 +87,10 @@ def app(seen: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fla
     def never(message: InboundMessage) -> str:
         raise GiveUp("no such customer")
 
+    @receiver.keyword("AWAY")
+    def away(message: InboundMessage) -> str:
+        return "to another country than its provider sends to"
+
     @receiver.keyword("TELL")
     def tell(message: InboundMessage) -> None:
         send("kobomobile", ["+2348030000001", "+2348030000002"], "told", source="SHOP")
@@ -207,6 +211,15 @@ def test_a_provider_refuses_as_it_would_for_real(sms: Trial) -> None:
     with sms.app.app_context(), pytest.raises(Exception, match="440"):
         send("lefoka", ["+27637885448"], "x" * 441)
     assert sms.sent == []
+
+
+def test_why_a_reply_did_not_leave_is_told(sms: Trial) -> None:
+    happened = sms.receive("AWAY", sender=SENDER, account="lefoka")
+    assert (happened.reply, happened.outcomes) == (None, {"app.away": "done"})
+    assert happened.replies == {"app.away": "failed"}
+    assert happened.why["app.away"].startswith("INVALID_RECIPIENT_ENTRY: Lefoka sends to South")
+    assert "; Give South African mobile numbers only" in happened.why["app.away"]
+    assert happened.why["app.away"] in repr(happened)
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..events import AnyEvent
 from ..store.journal import Record
@@ -16,8 +17,8 @@ class Happened:
     """``status`` and ``body`` are the ack's; 0 and empty where nothing was posted.
 
     ``events`` are those that were new: a duplicate has none. ``outcomes`` gives by handler
-    ``done``, ``retrying`` or ``failed``, ``why`` its reason; ``replies`` by handler ``sent``,
-    ``refused``, ``failed`` …
+    ``done``, ``retrying`` or ``failed``, ``replies`` by handler ``sent``, ``refused``, ``failed`` …
+    ``why``: what a handler, or else its reply, came to grief of, and what to do about it.
     """
 
     status: int = 0
@@ -48,7 +49,14 @@ class Happened:
             quarantined=answered.quarantined if answered else None,
             events=tuple(record.event for record in records),
             outcomes={name: str(outcome["state"]) for name, outcome in found},
-            why={name: str(outcome["reason"]) for name, outcome in found if "reason" in outcome},
+            why={name: _why(told) for name, told in (*replies, *found) if "reason" in told},
             replies={name: str(reply["state"]) for name, reply in replies},
             sent=tuple(sent),
         )
+
+
+def _why(told: Mapping[str, Any]) -> str:
+    """Say what went wrong as the journal has it: a provider's code, the reason, the mend."""
+    code = f"{told['code']}: " if told.get("code") else ""
+    mend = f"; {told['mend']}" if told.get("mend") else ""
+    return f"{code}{told['reason']}{mend}"
