@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import LEFOKA_KEY, SMSBOX_KEY
+from cryptography.fernet import Fernet
 from flask import Flask
 from redis import Redis
 from servers import own_valkey, url_of
@@ -140,3 +141,30 @@ def test_an_event_of_a_report_is_read_again_too(app: Flask, make_app: MakeApp) -
     body = report("failed", "27637885448")
     client.post("/webhooks/lefoka", json={**body, "type": "sms-status"}, auth=(LEFOKA_KEY, ""))
     assert len(ids(app, "--account", "lefoka")) == 2
+
+
+def test_what_no_key_opens_is_counted_and_is_no_empty_list(make_app: MakeApp) -> None:
+    key, other = (Fernet.generate_key().decode() for _ in range(2))
+    sealed = make_app(ENCRYPTION_KEYS=[key])
+    body = b"{x"
+    sealed.test_client().post("/webhooks/smsbox", data=body, auth=(SMSBOX_KEY, ""))
+    sealed.test_client().post("/webhooks/smsbox", data=b"{y", auth=(SMSBOX_KEY, ""))
+    (one, _) = ids(sealed)
+    lost = make_app(ENCRYPTION_KEYS=[other])
+    for words in (["list"], ["list", "--json"], ["--account", "smsbox"], ["replay", "--all"]):
+        result = invoke(lost, "quarantine", *words)
+        assert result.exit_code == 1
+        assert "Error: 2 bodies cannot be decrypted" in result.stderr
+        assert "Try: put back the key they had in RECEIVER_ENCRYPTION_KEYS" in result.stderr
+        assert "No body" not in result.output
+    shown = invoke(lost, "quarantine", "show", one)
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "Error: 1 body cannot be decrypted" in shown.stderr
+    assert invoke(lost, "quarantine", "list", "--account", "lefoka").exit_code == 0
+    assert len(ids(sealed)) == 2
+
+
+def test_an_account_that_is_not_there_is_no_empty_quarantine(make_app: MakeApp) -> None:
+    result = invoke(make_app(), "quarantine", "--account", "smsbx")
+    assert result.exit_code == 3
+    assert "Try: smsbox" in result.stderr

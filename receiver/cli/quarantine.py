@@ -12,7 +12,7 @@ from ..store.quarantine import Quarantined
 from ..words import printable
 from . import completers, options
 from .asking import confirm
-from .context import parts
+from .context import known_account, parts
 from .exits import Fault, NotFound, UsageFault
 from .manual import Group
 from .progress import counted
@@ -36,15 +36,12 @@ _ID_SHOWN = 8
         "quarantine replay --all": "after an update that can read them",
     },
 )
-@click.pass_context
-def quarantine(context: click.Context) -> None:
+def quarantine() -> None:
     """Show bodies that could not be read, and read them again.
 
     An authentic callback that nobody could read is acknowledged and kept here, for
     RECEIVER_RETENTION: a provider sends something new, and the code for it comes later.
     """
-    if context.invoked_subcommand is None:
-        context.invoke(list_quarantined)
 
 
 _chosen = options.several(
@@ -75,12 +72,18 @@ def list_quarantined(account: str | None = None, as_json: bool = False) -> None:
 
     Bodies may hold numbers and texts: they are shown by `show` and --json only.
     """
-    found = [body for body in parts().quarantine if account in (None, body.account)]
+    lost: list[str] = []
+    found = list(parts().quarantine.records(account, lost))
+    if account is not None and not found and not lost:
+        known_account(account)
     if as_json:
         for body in found:
             print_json(body.as_dict())
-    elif not print_table(_COLUMNS, map(_row, found)):
-        click.echo(_none(account), err=True)
+    elif not print_table(_COLUMNS, map(_row, found)) and not lost:
+        there = len(parts().quarantine)
+        said = f"No body of {account}; there are {there}." if there else "The quarantine is empty."
+        click.echo(said, err=True)
+    _tell(lost)
 
 
 @quarantine.command(
@@ -99,7 +102,7 @@ def show_quarantined(body_id: str, as_json: bool) -> None:
 
     ID is as `list` shows it, or its beginning. This is what to send to whoever mends the parser.
     """
-    (found,) = _find((body_id,), everything=False)
+    (found,) = _find((body_id,), everything=False, lost=[])
     if as_json:
         print_json(found.as_dict())
     else:
@@ -121,7 +124,8 @@ def replay_quarantined(body_ids: tuple[str, ...], everything: bool, account: str
     What can be read now is queued, and leaves the quarantine; the others are kept.
     """
     events = kept = 0
-    for found in counted(list(_find(body_ids, everything, account)), "Reading"):
+    lost: list[str] = []
+    for found in counted(list(_find(body_ids, everything, account, lost=lost)), "Reading"):
         provider = parts().providers.get(found.account)
         if provider is None or provider.name != found.provider:
             kept += 1
@@ -135,6 +139,7 @@ def replay_quarantined(body_ids: tuple[str, ...], everything: bool, account: str
             continue
         parts().quarantine.drop(found.id)
     click.echo(f"{events} new events queued" + (f", {kept} bodies kept." if kept else "."))
+    _tell(lost)
 
 
 @quarantine.command(
@@ -154,39 +159,39 @@ def drop_quarantined(
 
     Their senders had their ack, and do not send them again. It asks first, with their number.
     """
-    found = list(_find(body_ids, everything, account))
+    lost: list[str] = []
+    found = list(_find(body_ids, everything, account, lost=lost))
     if found:
         confirm(f"Forget {many(len(found), 'body', 'bodies')} for good?", yes=yes)
     for body in counted(found, "Dropping"):
         parts().quarantine.drop(body.id)
     click.echo(f"{len(found)} dropped.")
+    _tell(lost)
 
 
 def _find(
-    body_ids: tuple[str, ...], everything: bool, account: str | None = None
+    body_ids: tuple[str, ...], everything: bool, account: str | None = None, *, lost: list[str]
 ) -> Iterator[Quarantined]:
     if not (body_ids or everything or account):
         raise UsageFault("say which: an ID, --account, or --all", "quarantine list")
-    there = list(parts().quarantine)
+    there = list(parts().quarantine.records(account, lost))
     for begin in body_ids:
+        _tell([body_id for body_id in lost if body_id.startswith(begin)])
         matches = [found for found in there if found.id.startswith(begin)]
         if len(matches) != 1:
             if matches:
                 raise Fault(f"several bodies begin with {begin}: give more of it")
             raise NotFound(f"no body begins with {begin}", "quarantine list")
     for found in there:
-        if found.id.startswith(body_ids or "") and account in (None, found.account):
+        if found.id.startswith(body_ids or ""):
             yield found
 
 
-def _none(account: str | None) -> str:
-    """Say why nothing is listed."""
-    there = len(parts().quarantine)
-    if not there:
-        return "The quarantine is empty."
-    if account is None:
-        return f"{many(there, 'body', 'bodies')} cannot be decrypted; check says what to do."
-    return f"No body of {account}; there are {there}."
+def _tell(lost: list[str]) -> None:
+    """End with what nobody can read, where there is any."""
+    if lost:
+        mend = "put back the key they had in RECEIVER_ENCRYPTION_KEYS; check says more"
+        raise Fault(f"{many(len(lost), 'body', 'bodies')} cannot be decrypted", mend)
 
 
 def _row(found: Quarantined) -> tuple[Cell, ...]:

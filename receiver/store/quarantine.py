@@ -65,6 +65,16 @@ class Quarantine:
 
     def __iter__(self) -> Iterator[Quarantined]:
         """Give all of them, the newest first, but for what no key of ours opens."""
+        return self.records()
+
+    def records(
+        self, account: str | None = None, lost: list[str] | None = None
+    ) -> Iterator[Quarantined]:
+        """Give those of an account, or all, the newest first.
+
+        The ids of those that no key of ours opens are added to ``lost``.
+        """
+        lost = [] if lost is None else lost
         start = 0
         while page := self._client.zrevrange(self.index, start, start + _PAGE - 1):
             start += len(page)
@@ -73,11 +83,12 @@ class Quarantine:
             for body_id in ids:
                 pipeline.hgetall(self._key(body_id))
             for body_id, data in zip(ids, pipeline.execute(), strict=True):
-                if b"raw" not in data:
+                if b"raw" not in data or account not in (None, data[b"account"].decode()):
                     continue
                 try:
                     yield _quarantined(body_id, data, self._vault)
                 except KeyLost:
+                    lost.append(body_id)
                     _log.error("event=key_lost quarantined=%s help='see check'", body_id)
 
     def newest(self, limit: int) -> dict[str, str]:
