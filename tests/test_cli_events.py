@@ -111,7 +111,7 @@ def test_a_number_that_was_asked_for_is_masked_all_the_same(app: Flask) -> None:
 
 
 WRONG = {
-    "account": (["--account", "lefka"], 0, "did you mean lefoka?"),
+    "account": (["--account", "lefka"], 3, "Try: lefoka"),
     "nothing like it": (["--handler", "app.nobody"], 0, "No event is like that."),
     "status": (["--status", "delivred"], 2, "delivered"),
     "option": (["--acount", "lefoka"], 2, "--account"),
@@ -158,3 +158,29 @@ def test_a_show_tells_what_each_handler_made_of_it(app: Flask) -> None:
     shown = invoke(app, "events", "show", json.loads(output)["id"][:8]).stdout
     assert "handlers:\n  app.broken:\n    state: failed\n" in shown
     assert "replies: -\n" in shown
+
+
+@pytest.mark.parametrize("words", [["list", "--json"], ["tail"], ["--limit", "5"]], ids=" ".join)
+def test_an_account_that_is_not_there_ends_with_its_status(app: Flask, words: list[str]) -> None:
+    result = invoke(app, "events", *words, "--account", "nosuch")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "there is no account nosuch; there are: " in result.stderr
+
+
+def test_a_group_that_lists_takes_the_options_of_its_list(app: Flask) -> None:
+    assert len(invoke(app, "events", "--limit", "2").stdout.splitlines()) == 2
+    assert [json.loads(line)["status"] for line in _lines(app, "events", "--status", "failed")] == [
+        "failed"
+    ]
+    assert [json.loads(line)["handler"] for line in _lines(app, "failed")] == ["app.broken"]
+    assert _lines(app, "quarantine") == []
+    for group in ("keys", "optouts"):
+        assert _lines(app, group) == []
+        assert invoke(app, group).stderr == invoke(app, group, "list").stderr != ""
+        assert invoke(app, group, "--help").stdout.startswith("Usage:")
+
+
+def _lines(app: Flask, group: str, *options: str) -> list[str]:
+    result = invoke(app, group, *options, "--json")
+    assert result.exit_code == 0, result.output
+    return list(result.stdout.splitlines())

@@ -228,6 +228,7 @@ OFFERED: dict[str, tuple[str, ...]] = {
     "evn": (),
     "events ": ("list", "show", "tail", "replay"),
     "events list --outcome fai": ("failed",),
+    "events --outcome fai": ("failed",),
     "events list --handler app.b": ("app.balance",),
     "failed list --provider ": ("lefoka", "smsbox"),
     "simulate smsbox inb": ("inbound",),

@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
     app: Flask, redis: Any, args: tuple[str, ...], sentence: str
 ) -> None:
     result = run(app, *args)
-    assert (result.exit_code, result.stdout) == (1 if "no number" in sentence else 3, "")
+    assert (result.exit_code, result.stdout) == (2 if "no number" in sentence else 3, "")
     assert result.stderr.startswith(f"Error: {sentence}")
     assert redis.keys("*opt*") == []
 

@@ -22,8 +22,8 @@ from ..store.journal import Record
 from ..words import printable
 from . import options
 from .choice import chosen, chosen_records
-from .context import parts
-from .exits import Fault, NotFound, close_to
+from .context import known_account, parts
+from .exits import Fault, NotFound
 from .manual import Group
 from .replay import replay_events
 from .tables import (
@@ -68,15 +68,12 @@ _ENDED = ("done", "sent", "refused")
         "events show 3f9a1c22": "all that is known of one, by the beginning of its id",
     },
 )
-@click.pass_context
-def events(context: click.Context) -> None:
+def events() -> None:
     """Show what came, and what each handler made of it.
 
     An event is a message that somebody wrote, a delivery report, or an alarm. It is kept for
     RECEIVER_RETENTION. Numbers are masked in lists, and whole in `show` and `--json`.
     """
-    if context.invoked_subcommand is None:
-        context.invoke(list_events)
 
 
 @events.command(
@@ -101,6 +98,8 @@ def list_events(limit: int = 20, reveal: bool = False, as_json: bool = False, **
     """
     lost: list[str] = []
     found = list(islice(chosen_records(lost=lost, **asked), limit))
+    if asked.get("account") is not None and not found and not lost:
+        known_account(asked["account"])
     if as_json:
         for record in found:
             print_json(_whole(record))
@@ -158,6 +157,8 @@ def tail_events(since: datetime | None, account: str | None, reveal: bool, as_js
     A line for each new event, and again whenever something becomes of it; Ctrl-C ends it. Several
     may watch at once: it changes nothing.
     """
+    if account is not None:
+        known_account(account)
     for record in follow(since or datetime.now(UTC)):
         if account not in (None, record.event.account):
             continue
@@ -257,11 +258,6 @@ def _load(event_id: str) -> Record:
 
 def _none(asked: dict[str, Any]) -> str:
     """Say why nothing is listed."""
-    account, known = asked.get("account"), parts().settings.accounts
-    if account is not None and account not in known:
-        close = close_to(account, known)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        return f"No event of {account}, and there is no such account{meant}"
     if any(value is not None for value in asked.values()):
         return "No event is like that."
     return "No events yet. Try: simulate smsbox inbound"

@@ -38,6 +38,7 @@ _COLUMNS = (
 
 @click.group(
     cls=Group,
+    invoke_without_command=True,
     examples={
         "keys create smsbox --expires-days 90": "a key for one caller, shown once",
         "keys list": "which end soon, and which are still used",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -67,13 +68,23 @@ class Command(_Taught):
 
 
 class Group(AppGroup, _Taught):
-    """A group of commands in the order of their definition; errors of ours end it in a line."""
+    """A group of commands in the order of their definition; errors of ours end it in a line.
+
+    In one to ``invoke_without_command`` the command ``default`` is meant where none is named, or
+    options alone are given.
+    """
 
     command_class = Command
 
-    def __init__(self, *args: Any, examples: Examples | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, examples: Examples | None = None, default: str = "list", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples or {}
+        self.default = default
+        if self.invoke_without_command:
+            about = inspect.cleandoc(self.help or "")
+            self.help = f"{about}\n\nWithout a command it is `{default}`, and takes its options."
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the names in the order of their definition: see before do, do before drop."""
@@ -82,10 +93,17 @@ class Group(AppGroup, _Taught):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show the help where nothing is asked for: that is no error."""
         ctx.color = colours() if ctx.color is None else ctx.color
+        if self.invoke_without_command and self._names_no_command(ctx, args):
+            args = [self.default, *args]
         if not args and self.no_args_is_help and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
         return super().parse_args(ctx, args)
+
+    def _names_no_command(self, ctx: click.Context, args: list[str]) -> bool:
+        if not args:
+            return not ctx.resilient_parsing  # the tab key offers the commands
+        return args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -21,7 +21,7 @@ from ..store.optouts import OptOut, OptOuts
 from . import options
 from .asking import confirm
 from .context import known_account, parts
-from .exits import Fault, NotFound
+from .exits import NotFound, UsageFault
 from .manual import Group
 from .progress import counted
 from .tables import Cell, Column, print_json, print_table
@@ -39,6 +39,7 @@ _LISTED = (
 
 @click.group(
     cls=Group,
+    invoke_without_command=True,
     examples={
         "optouts list": "who opted out last",
         "optouts add lefoka 0637885448 --words 'by telephone'": "on somebody's word",
@@ -94,7 +95,7 @@ def add_optout(account: str, number: str, words: str) -> None:
     """
     e164 = _number(account, number)
     if not is_valid(e164):
-        raise Fault("that is no number", "give it as +27…, or set the account's region")
+        raise UsageFault("that is no number", "give it as +27…, or set the account's region")
     _book().add(account, e164, words=words, source="operator")
     _say(f"{mask(e164)} gets nothing more from {account}. To undo it: optouts remove")
 

@@ -23,20 +23,18 @@ from .tables import many, print_json
 @click.group(
     cls=Group,
     invoke_without_command=True,
+    default="status",
     examples={
         "spool": "what waits, as spool status",
         "spool drain": "put it into Redis now, and see whether that works",
     },
 )
-@click.pass_context
-def spool(context: click.Context) -> None:
+def spool() -> None:
     """Show what waits on this host's disk for Redis.
 
     While Redis is away, callbacks are acknowledged and wait here. Web processes and workers of this
     host drain it by themselves, as soon as Redis takes writes. Each web host has its own.
     """
-    if context.invoked_subcommand is None:
-        context.invoke(show_status)
 
 
 @spool.command(
