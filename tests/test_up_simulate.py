@@ -88,3 +88,40 @@ def test_accounts_that_an_app_names_itself_stay_as_they_are(shop: Path) -> None:
     with running_flask(shop, *words, **given) as up:
         assert up.status() == 1
         assert "there are no accounts in FLASK_RECEIVER_ACCOUNTS" in up.output
+
+
+PLUGIN = """
+from receiver.providers.base import Ack, Provider, Sent
+
+class Acme(Provider):
+    name = "acme"
+
+    def parse(self, payload, stamp):
+        return []
+
+    def ack(self, payload, problem):
+        return Ack(body=b"OK")
+
+    def send(self, sms):
+        raise AssertionError("nobody is written to here")
+"""
+
+
+def test_whose_provider_is_not_simulated_is_said(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugins"
+    (plugin / "acme_sms-1.dist-info").mkdir(parents=True)
+    (plugin / "acme_sms.py").write_text(PLUGIN)
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: acme-sms\nVersion: 1\n",
+        "entry_points.txt": "[receiver.providers]\nacme = acme_sms:Acme\n",
+    }
+    for name, text in about.items():
+        (plugin / "acme_sms-1.dist-info" / name).write_text(text)
+    accounts = {**ACCOUNTS, "shop2": {"provider": "acme", "api_key": "k-3"}}
+    environment = {**ENVIRONMENT, "FLASK_RECEIVER_ACCOUNTS": json.dumps(accounts)}
+    with running(tmp_path, "--simulate", PYTHONPATH=str(plugin), **environment) as up:
+        up.ready()
+        up.see("SENDS REAL SMS")
+        assert "no SMS leaves this machine" not in up.output
+        assert "  shop2 (acme). What they send to their base_url" in up.output
+        assert up.end() == 0

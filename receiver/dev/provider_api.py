@@ -17,6 +17,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from ..accounts import Account
 from . import api_bearer, api_keyed, api_kobomobile, api_lefoka, api_smsbox
 from .api_call import Call, Outcome, Refusal
 
@@ -24,11 +25,18 @@ if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
 _CREDITS = 10_000
+_OWN_NAMES = ("send_path", "fields", "recipients", "extra")  # of an API, as a deployment sets them
 
 _log = logging.getLogger(__name__)
 
 # Each knows its own paths; the first that takes one answers, and the last takes all.
 _APIS = (api_smsbox, api_kobomobile, api_keyed, api_bearer, api_lefoka)
+
+
+def simulates(account: Account) -> bool:
+    """Tell whether the API that an account sends to is among those simulated here."""
+    known = any(account.provider == api.NAME for api in _APIS)
+    return known and not any(name in account.options for name in _OWN_NAMES)
 
 
 class ProviderApi:

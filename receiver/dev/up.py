@@ -32,7 +32,7 @@ from .ports import HOST, port_of, take_port
 from .provider_api import ProviderApi, serving
 from .redis import EmbeddedRedis
 from .screen import Screen, Trouble
-from .welcome import Welcome
+from .welcome import Welcome, of_simulation
 
 WEB = "web server"
 WORKERS = "supervisor of the workers"
@@ -158,7 +158,7 @@ class Up:
         self._folder.announce(
             welcome.announcement(), environment.as_shell(self._filled_in, self._changed)
         )
-        welcome.show(self._all_notes())
+        welcome.show(self._all_notes(app))
         sent = None if self._api is None else self._api.sent
         views: list[Screen | Trouble] = [
             Trouble("web", self._log("web"), serious=False),
@@ -171,13 +171,13 @@ class Up:
                 for view in views:
                     view.show()
 
-    def _all_notes(self) -> Iterator[str]:
+    def _all_notes(self, app: Flask) -> Iterator[str]:
         if self._port_note is not None:
             yield self._port_note
         if "FLASK_RECEIVER_HANDLERS" in self._filled_in:
             yield "A built-in handler answers: put your own into handlers/, one file each."
         if self._api is not None:
-            yield "Replies go to a simulated provider: no SMS leaves this machine."
+            yield from of_simulation(app.extensions["receiver"].settings.accounts.values())
         else:
             yield "Replies are real SMS, sent through the API of each account."
         folder = self._folder.path

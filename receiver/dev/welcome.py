@@ -12,6 +12,7 @@ import click
 from flask import Flask
 
 from ..accounts import Account
+from .provider_api import simulates
 
 
 class Welcome:
@@ -82,6 +83,18 @@ class Welcome:
 
     def _signed(self, account: Account) -> str:
         return f"{self._url(account)}/{self._parts.urls.make(account.name)}"
+
+
+def of_simulation(accounts: Iterable[Account]) -> Iterator[str]:
+    """Say whose SMS a simulated provider takes, and what becomes of those of the others."""
+    others = [account for account in accounts if not simulates(account)]
+    if not others:
+        yield "Replies go to a simulated provider: no SMS leaves this machine."
+        return
+    named = ", ".join(f"{account.name} ({account.provider})" for account in others)
+    yield "Replies go to a simulated provider, but for those of accounts whose API is unknown here:"
+    yield f"  {named}. What they send to their base_url is refused"
+    yield "  and becomes a dead letter. A provider that heeds no base_url SENDS REAL SMS."
 
 
 def _body(provider: str) -> dict[str, Any] | None:
