@@ -121,6 +121,34 @@ ENDS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("problem", "of_up", "tried"),
+    [
+        pytest.param("RECEIVER_ACCOUNTS: is missing", False, "Try: give the", id="missing"),
+        pytest.param(
+            "RECEIVER_SECRET_KEYS: there is none; set it",
+            True,
+            "Try: . .receiver/env, for the settings of the `up` here\n",
+            id="beside an up",
+        ),
+        pytest.param("RECEIVER_X: unknown key; did you mean Y?", True, "", id="with its mend"),
+    ],
+)
+def test_where_settings_come_from_is_said_where_some_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str, of_up: bool, tried: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if of_up:
+        (tmp_path / ".receiver").mkdir()
+        (tmp_path / ".receiver" / "env").touch()
+    with pytest.raises(Fault) as told, faults():
+        raise ConfigurationError(problem)
+    assert str(told.value) == problem
+    mend = f"Try: {told.value.mend}\n" if told.value.mend else ""
+    assert mend.startswith(tried)
+    assert bool(mend) == bool(tried)
+
+
 @pytest.mark.parametrize(("error", "status", "said"), ENDS.values(), ids=ENDS)
 def test_a_command_ends_with_its_status_and_the_mend(
     error: Exception, status: int, said: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -38,6 +39,8 @@ _SETTINGS_MEND = (
     "give the settings, as FLASK_RECEIVER_… in the environment where nothing else reads them;"
     " `up` needs none"
 )
+_OF_UP = Path(".receiver", "env")  # what an `up` that runs in this folder has others read
+_ABSENT = (": is missing", ": there is none")
 
 
 class Fault(click.ClickException):
@@ -98,6 +101,13 @@ def close_to(name: str, known: Iterable[str]) -> list[str]:
     return [whole[found] for found in difflib.get_close_matches(name.casefold(), whole, 3)]
 
 
+def _settings_mend(error: ConfigurationError) -> str:
+    """Say where missing settings come from; what is wrong with others is said with its mend."""
+    if not any(sign in problem for problem in error.problems for sign in _ABSENT):
+        return ""
+    return f". {_OF_UP}, for the settings of the `up` here" if _OF_UP.is_file() else _SETTINGS_MEND
+
+
 @contextmanager
 def faults() -> Iterator[None]:
     """Make a `Fault` of whatever error of ours or of Redis a command ends in."""
@@ -109,7 +119,7 @@ def faults() -> Iterator[None]:
     except StorageUnavailable as error:
         raise NotNow(str(error), "check, and see to RECEIVER_SPOOL_DIR") from error
     except ConfigurationError as error:
-        raise Fault(str(error), _SETTINGS_MEND) from error
+        raise Fault(str(error), _settings_mend(error)) from error
     except TemporaryDeliveryError as error:
         raise NotNow(str(error), "the same again, later") from error
     except ReceiverError as error:
