@@ -135,6 +135,20 @@ def test_what_is_no_case_is_said_to_be_none(
     assert (result.exit_code, said in result.output) == (2, True), result.output
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [["--id", "X"], ["--text", "x"], ["--from", "+27637885448"], ["--recipient", "1"]],
+    ids=lambda wish: wish[0],
+)
+def test_a_case_in_a_file_refuses_what_it_would_not_heed(
+    simulate: Simulate, url: str, wish: list[str]
+) -> None:
+    path = str(CASES / "smsbox" / "sample.json")
+    result = simulate("smsbox", path, "--to", url, *wish)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"is sent as it stands, and takes no {wish[0]}" in result.stderr
+
+
 def test_the_cases_of_lefoka_are_its_documented_events(
     simulate: Simulate, app: Flask, url: str
 ) -> None:

@@ -52,7 +52,8 @@ def up(
 
     Web server, workers, and events as they come; Ctrl-C stops all of it. Without any configuration:
     with a Redis of its own, demo accounts and a simulated provider. Settings that are there are
-    used as they are. Not for production: that is a web server of yours, and `worker`.
+    used as they are, but for RECEIVER_LOG_FORMAT: `up` reads the log lines of its processes itself.
+    Not for production: that is a web server of yours, and `worker`.
     """
     write_any_text()
     options = Options(port=port, usual_port=_DEFAULT_PORT, processes=processes, simulate=simulate)
@@ -120,7 +121,7 @@ def simulate(
     times, on anything but 200; SMSBox sends once.
     """
     write_any_text()
-    shape = _shape(provider, case)
+    shape = _shape(provider, case, [name for name, value in wanted.items() if value])
     wish = Wish(id=wanted.pop("id_"), **wanted)
     target = _target(context, Folder(folder), provider, account, to)
     callback = shape(wish)
@@ -136,9 +137,10 @@ def simulate(
         sys.exit(1)
 
 
-def _shape(provider: str, case: str) -> Shape:
+def _shape(provider: str, case: str, wishes: list[str]) -> Shape:
     """Find what to send, in a case's file or by its name, or say which may have been meant."""
     if case.endswith(".json"):
+        _refuse_wishes(case, wishes)
         return _of_file(Path(case))
     known = {
         f"{provider} {case}": shape
@@ -152,8 +154,18 @@ def _shape(provider: str, case: str) -> Shape:
     return known[wanted]
 
 
+def _refuse_wishes(case: str, wishes: list[str]) -> None:
+    named = {"id_": "--id", "sender": "--from", "recipients": "--recipient"}
+    given = ", ".join(named.get(name, f"--{name}") for name in wishes)
+    if given:
+        raise UsageFault(
+            f"{case} is sent as it stands, and takes no {given}",
+            "change the file, or a copy of it; --account, --to and --times are taken",
+        )
+
+
 def _of_file(path: Path) -> Shape:
-    """Read a case: what it says of texts and numbers stands, whatever is asked for beside."""
+    """Read a case: what it says of texts and numbers stands."""
     try:
         callback = callback_of(json.loads(path.read_text("utf-8")))
     except FileNotFoundError as error:
