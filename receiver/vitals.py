@@ -11,6 +11,7 @@ from typing import Any
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from .errors import KeyLost, StorageUnavailable
+from .store.levels import PROOF
 from .store.pseudonyms import Pseudonyms
 from .store.queue import QUEUES
 
@@ -80,6 +81,7 @@ def look_at_redis(parts: Any) -> Iterator[Finding]:
         found = [
             *_server(info, _fsync(client)),
             *_workers(client, parts),
+            *_strangers(client, parts),
             *_contents(client, parts),
             *_at_rest(client, parts),
         ]
@@ -169,6 +171,20 @@ def _workers(client: Any, parts: Any) -> Iterator[Finding]:
                 ok=waited < _LONG_WAITING,
                 mend="Run more workers (worker --processes N), or mend the handlers' speed.",
             )
+
+
+def _strangers(client: Any, parts: Any) -> Iterator[Finding]:
+    """Find workers with other secret keys: they and we refuse each other's jobs as forged."""
+    queues = [f"rq:workers:{parts.jobs.queue(name)}" for name in QUEUES]
+    proofs = [client.hget(key, PROOF) for key in client.sunion(queues)]
+    count = sum(not parts.jobs.shares_keys(proof) for proof in proofs if proof)
+    if count:
+        yield Finding(
+            what=f"workers: {count} of another deployment use our namespace, with other secret"
+            " keys",
+            ok=False,
+            mend="Give each deployment its own RECEIVER_NAMESPACE, or the same secret keys.",
+        )
 
 
 def _waited(client: Any, job_id: bytes | None) -> float:

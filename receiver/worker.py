@@ -24,7 +24,7 @@ from .clerk import ALIVE_SECONDS, Clerk
 from .errors import without_values
 from .store.claims import Claimed
 from .store.connection import Connection
-from .store.levels import UNLOADED
+from .store.levels import PROOF, UNLOADED
 from .store.queue import QUEUES, JobMaker
 from .sweeper import Sweeper
 
@@ -59,6 +59,7 @@ class Worker:
         self._shown: WorkerStatus | None = None
         self._busy = False
         self._unloaded = 0
+        self._proof = parts.jobs.proof
         self._stopping = threading.Event()
         self._parent: int | None = None
 
@@ -150,7 +151,8 @@ class Worker:
         self._rq = BaseWorker(names, name=self.name, connection=client, serializer=JSONSerializer)
         client.delete(self._rq.key)
         self._rq.register_birth()  # type: ignore[no-untyped-call]
-        client.hset(self._rq.key, UNLOADED, self._unloaded)  # for whoever looks from outside
+        told = {UNLOADED: self._unloaded, PROOF: self._proof}  # for whoever looks from outside
+        client.hset(self._rq.key, mapping=told)
         self._rq.heartbeat(ALIVE_SECONDS)
         self._shown = None
         for clerk in self._clerks:

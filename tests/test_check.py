@@ -18,7 +18,11 @@ from test_cli import invoke
 from test_jobs import post
 from test_outbox import echo
 
+from receiver.worker import Worker
+
 MakeApp = Callable[..., Flask]
+
+SECRET = "the-secret-key-of-this-deployment"
 
 
 def findings(app: Flask) -> list[dict[str, Any]]:
@@ -185,3 +189,40 @@ def test_an_account_is_judged_by_what_its_provider_takes(
     [found] = [f for f in findings if f["what"].startswith(f"account {provider}")]
     assert found["ok"] is ok
     assert said in found["what"]
+
+
+OTHERS = "another-secret-key-of-some-length"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "found"),
+    [
+        pytest.param([OTHERS], 1, id="another deployment"),
+        pytest.param([SECRET], 0, id="ours"),
+        pytest.param([SECRET, OTHERS], 0, id="ours, with an older key"),
+    ],
+)
+def test_workers_of_another_deployment_in_our_namespace_are_found(
+    make_app: MakeApp, settings: dict[str, Any], theirs: list[str], found: int
+) -> None:
+    app = make_app(**settings, SECRET_KEYS=[SECRET])
+    worker = Worker(make_app(**settings, SECRET_KEYS=theirs))
+    with healthy(app):
+        worker._sign_on()
+        wrong = faults(app)
+        worker._sign_off()
+        assert faults(app) == []
+    assert wrong == found * [
+        "workers: 1 of another deployment use our namespace, with other secret keys"
+    ]
+
+
+def test_a_key_that_is_on_its_way_out_is_ours_as_well(
+    make_app: MakeApp, settings: dict[str, Any]
+) -> None:
+    app = make_app(**settings, SECRET_KEYS=[OTHERS, SECRET])
+    worker = Worker(make_app(**settings, SECRET_KEYS=[SECRET]))
+    with healthy(app):
+        worker._sign_on()
+        assert faults(app) == []
+        worker._sign_off()

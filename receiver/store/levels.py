@@ -16,6 +16,7 @@ from .keyring import record_name
 from .queue import QUEUES, JobMaker
 
 UNLOADED = "unloaded"  # of a worker's hash: how many handlers failed to load there
+PROOF = "proof"  # of a worker's hash: `JobMaker.proof`, by the secret keys that it has
 
 _FIRST = 10  # jobs of a queue: one of them is no retry, mostly
 _MOST_KEYS = 20

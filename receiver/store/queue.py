@@ -86,6 +86,9 @@ class Call(NamedTuple):
         return " ".join(filter(None, [verb, self.event_id, kind, self.handler, lane]))
 
 
+_PROOF = "deployment"  # the id of no job
+
+
 class JobMaker:
     """Make and read the jobs of one namespace, so that several deployments can share a Redis."""
 
@@ -101,6 +104,15 @@ class JobMaker:
     def queue(self, name: str) -> str:
         """Give the full name of one of `QUEUES`."""
         return f"{self.namespace}-{name}"
+
+    @property
+    def proof(self) -> str:
+        """Give what shows others in this namespace that we have their secret keys; no secret."""
+        return self._seal.sign(_PROOF, self.namespace.encode())
+
+    def shares_keys(self, proof: bytes) -> bool:
+        """Tell whether whoever gave this `proof` signs with one of our secret keys."""
+        return self._seal.holds(_PROOF, self.namespace.encode(), proof)
 
     def lane(self, account: str, contact: Sequence[str], handler: str = "") -> str:
         """Name the lane of a contact: what one person writes is handled in the order it came.
