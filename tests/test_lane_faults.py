@@ -177,7 +177,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_what_is_lost_after_a_retry_is_made_again_in_order(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
     lose: Callable[[Flask, Any], None],
@@ -197,7 +197,7 @@ def test_what_is_lost_after_a_retry_is_made_again_in_order(
 
 
 def test_an_expired_message_that_waited_in_its_lane_leaves_nothing(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
 ) -> None:

@@ -45,7 +45,7 @@ def id_of(app: Flask, text: str) -> str:
 
 @pytest.mark.parametrize(("options", "said"), WAITING.values(), ids=WAITING)
 def test_a_watcher_keeps_its_place_in_its_lane_whatever_is_replayed(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
     options: list[str],
@@ -71,7 +71,7 @@ def test_a_watcher_that_dies_after_it_waited_and_a_replay_is_a_dead_letter(
     make_app: MakeApp,
     run_jobs: RunJobs,
     redis: Any,
-    books: Books,  # noqa: F811
+    books: Books,
     options: list[str],
     said: str,
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_watcher_that_dies_in_a_replay_blocks_no_lane(
     make_app: MakeApp,
     run_jobs: RunJobs,
     redis: Any,
-    books: Books,  # noqa: F811
+    books: Books,
     options: list[str],
 ) -> None:
     app = make_app(handlers=books.answered)
@@ -119,7 +119,7 @@ ORDERED = {"the whole events": [], "one handler": ["--handler", "app.answer"]}
 
 @pytest.mark.parametrize("options", ORDERED.values(), ids=ORDERED)
 def test_a_replay_keeps_the_order_of_a_contact(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
     options: list[str],
@@ -194,7 +194,7 @@ def test_a_list_of_dead_letters_touches_no_job_that_is_alive(
     make_app: MakeApp,
     run_jobs: RunJobs,
     redis: Any,
-    books: Books,  # noqa: F811
+    books: Books,
 ) -> None:
     app = make_app(handlers=books.answered)
     books.hopeless = {"one"}

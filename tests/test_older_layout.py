@@ -52,7 +52,7 @@ def write_job(maker: JobMaker, redis: Any, entry: str) -> None:
 
 
 def test_what_waits_is_handled_in_order_and_what_comes_now_waits_behind_it(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
 ) -> None:
@@ -70,7 +70,7 @@ def test_what_waits_is_handled_in_order_and_what_comes_now_waits_behind_it(
 
 
 def test_what_waits_behind_another_is_handled_in_order(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
 ) -> None:
@@ -96,7 +96,7 @@ def lose_the_lanes(redis: Any) -> None:
 
 @pytest.mark.parametrize("lose", [lose_the_queue, lose_all_of_rq, lose_the_lanes])
 def test_what_is_lost_of_it_is_made_again_in_order(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
     lose: Callable[[Any], None],
@@ -113,7 +113,7 @@ def test_what_is_lost_of_it_is_made_again_in_order(
 
 
 def test_a_job_of_an_older_version_that_goes_back_is_on_the_ledger_as_moved(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
 ) -> None:

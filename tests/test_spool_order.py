@@ -40,7 +40,7 @@ def tries(folder: Path) -> int:
 
 
 def test_what_redis_takes_by_half_stays_whole_in_the_spool(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
 ) -> None:
@@ -74,7 +74,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("key", BROKEN)
 def test_whatever_redis_refuses_of_a_message_nothing_of_it_stays(
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     run_jobs: RunJobs,
     redis: Any,
     key: str,
