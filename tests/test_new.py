@@ -99,7 +99,7 @@ def test_what_it_requires_is_what_this_installation_came_from(
     ours = (folder / "requirements.txt").read_text().splitlines()[0]
     assert f"`{ours}`" in (folder / "README.md").read_text()
     (folder / "ours.txt").write_text(ours)
-    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--dry-run"]
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--dry-run", "-I"]
     command = [sys.executable, "-m", "pip", "install", "-q", *offline, "-r", "ours.txt"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
