@@ -46,15 +46,12 @@ _PROBLEMS = {
         "failed retry --handler app.balance": "once the handler is mended",
     },
 )
-@click.pass_context
-def failed(context: click.Context) -> None:
+def failed() -> None:
     """Show dead letters, try them again, or drop them.
 
     A dead letter is what no attempt could handle or send. Mend the cause, then `retry`; it stays
     for RECEIVER_RETENTION.
     """
-    if context.invoked_subcommand is None:
-        context.invoke(list_failed)
 
 
 _chosen = options.several(
