@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import LEFOKA_KEY, SMSBOX_KEY
 from cryptography.fernet import Fernet
 from flask import Flask
@@ -20,6 +21,9 @@ from wire import FakeApi
 from receiver import InboundMessage, Receiver, conversation, send
 from receiver.parcel import Parcel
 from receiver.sms import Sent, Sms
+
+MakeApp = Callable[..., Flask]
+RunJobs = Callable[[Flask], int]
 
 NUMBER, OTHER = "+27831234567", "+27837654321"
 NATIONAL = "083 123 4567"
@@ -203,3 +207,18 @@ def everywhere(redis_url: str, tmp_path: Path) -> list[str]:
     """Name each place in which the number or the words still are."""
     marks = (DIGITS, WORDS)
     return [*found(marks, in_redis(redis_url)), *found(marks, on_disk(tmp_path / "spool"))]
+
+
+@pytest.fixture(params=KEYS.values(), ids=KEYS)
+def keys(request: pytest.FixtureRequest) -> list[str]:
+    """The encryption keys of a deployment: none, or one."""
+    found: list[str] = request.param
+    return found
+
+
+@pytest.fixture
+def app(
+    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, keys: list[str]
+) -> Flask:
+    """An app in which the number is everywhere."""
+    return planted(make_app, api, tmp_path, run_jobs, keys)

@@ -10,7 +10,7 @@ import planting
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
-from planting import (
+from planting import (  # noqa: F401
     DIGITS,
     KEYS,
     NATIONAL,
@@ -18,8 +18,10 @@ from planting import (
     OTHER,
     OTHERS_WORDS,
     WORDS,
+    app,
     everywhere,
     forget,
+    keys,
     planted,
 )
 from redis import Redis
@@ -30,21 +32,6 @@ from receiver import PermanentDeliveryError, send
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
-
-
-@pytest.fixture(params=KEYS.values(), ids=KEYS)
-def keys(request: pytest.FixtureRequest) -> list[str]:
-    """The encryption keys of a deployment: none, or one."""
-    found: list[str] = request.param
-    return found
-
-
-@pytest.fixture
-def app(
-    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, keys: list[str]
-) -> Flask:
-    """An app in which the number is everywhere."""
-    return planted(make_app, api, tmp_path, run_jobs, keys)
 
 
 def test_a_number_that_was_everywhere_is_nowhere_afterwards(

@@ -14,13 +14,15 @@ from pathlib import Path
 import planting
 import pytest
 from flask import Flask
-from planting import (
+from planting import (  # noqa: F401
     DIGITS,
     KEYS,
     NUMBER,
     WORDS,
+    app,
     everywhere,
     forget,
+    keys,
     planted,
 )
 from test_cli import invoke
@@ -30,21 +32,6 @@ from receiver import PermanentDeliveryError, send
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
-
-
-@pytest.fixture(params=KEYS.values(), ids=KEYS)
-def keys(request: pytest.FixtureRequest) -> list[str]:
-    """The encryption keys of a deployment: none, or one."""
-    found: list[str] = request.param
-    return found
-
-
-@pytest.fixture
-def app(
-    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, keys: list[str]
-) -> Flask:
-    """An app in which the number is everywhere."""
-    return planted(make_app, api, tmp_path, run_jobs, keys)
 
 
 def test_pages_of_the_spool_that_are_free_are_written_anew(app: Flask, tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ from typing import Any
 import planting
 import pytest
 from flask import Flask
-from planting import (
+from planting import (  # noqa: F401
     KEYS,
     NUMBER,
     OTHER,
     OTHERS_WORDS,
     WORDS,
+    app,
     everywhere,
     forget,
+    keys,
     planted,
 )
 from test_cli import invoke
@@ -33,21 +35,6 @@ from receiver.store.journal import Noted
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
-
-
-@pytest.fixture(params=KEYS.values(), ids=KEYS)
-def keys(request: pytest.FixtureRequest) -> list[str]:
-    """The encryption keys of a deployment: none, or one."""
-    found: list[str] = request.param
-    return found
-
-
-@pytest.fixture
-def app(
-    make_app: MakeApp, api: FakeApi, tmp_path: Path, run_jobs: RunJobs, keys: list[str]
-) -> Flask:
-    """An app in which the number is everywhere."""
-    return planted(make_app, api, tmp_path, run_jobs, keys)
 
 
 class TestWhatWaits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from private import private_in
 from processes import until
 from redis.exceptions import ConnectionError as RedisConnectionError
-from support import KEYS, message, report
-from tracing import trace_ids, traced, tree
+from support import message, report
+from tracing import answers, events_of, named, post, trace_ids, traced, tree
 
 from receiver import DeliveryReport, GiveUp, InboundMessage, Receiver, RetryLater, send
 from receiver.store.connection import Connection
@@ -22,27 +22,6 @@ from receiver.store.connection import Connection
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
 Accounts = dict[str, dict[str, Any]]
-
-
-def answers(receiver: Receiver) -> None:
-    @receiver.fallback()
-    def answer(message: InboundMessage) -> str:
-        return "Thank you."
-
-
-def post(app: Flask, provider: str, body: Any, key: str | None = None) -> int:
-    headers = {"x-api-key": KEYS[provider] if key is None else key}
-    path = f"/webhooks/{provider}"
-    return app.test_client().post(path, json=body, headers=headers).status_code
-
-
-def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
-    (found,) = [span for span in spans if span.name == name]
-    return found
-
-
-def events_of(redis: Any) -> list[str]:
-    return [key.removeprefix("receiver:event:") for key in redis.keys("receiver:event:*")]
 
 
 def said(span: ReadableSpan) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,36 +14,14 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from processes import until
-from support import KEYS, message
-from tracing import trace_ids, traced, tree
+from support import message
+from tracing import answers, events_of, named, post, trace_ids, traced, tree
 
-from receiver import InboundMessage, Receiver
 from receiver.traces import is_on, look_again, receiving, span
 
 MakeApp = Callable[..., Flask]
 RunJobs = Callable[[Flask], int]
 Accounts = dict[str, dict[str, Any]]
-
-
-def answers(receiver: Receiver) -> None:
-    @receiver.fallback()
-    def answer(message: InboundMessage) -> str:
-        return "Thank you."
-
-
-def post(app: Flask, provider: str, body: Any, key: str | None = None) -> int:
-    headers = {"x-api-key": KEYS[provider] if key is None else key}
-    path = f"/webhooks/{provider}"
-    return app.test_client().post(path, json=body, headers=headers).status_code
-
-
-def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
-    (found,) = [span for span in spans if span.name == name]
-    return found
-
-
-def events_of(redis: Any) -> list[str]:
-    return [key.removeprefix("receiver:event:") for key in redis.keys("receiver:event:*")]
 
 
 WAYS = {"the short way": False, "flask's way": True}

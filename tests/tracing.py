@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from flask import Flask
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.util._once import Once
+from support import KEYS
 
+from receiver import InboundMessage, Receiver
 from receiver.traces import look_again
 
 
@@ -47,3 +50,24 @@ def tree(spans: Sequence[ReadableSpan]) -> dict[str, list[str]]:
 def trace_ids(spans: Sequence[ReadableSpan]) -> set[str]:
     """Give the traces that spans are in, as hexadecimal digits."""
     return {format(span.context.trace_id, "032x") for span in spans}
+
+
+def answers(receiver: Receiver) -> None:
+    @receiver.fallback()
+    def answer(message: InboundMessage) -> str:
+        return "Thank you."
+
+
+def post(app: Flask, provider: str, body: Any, key: str | None = None) -> int:
+    headers = {"x-api-key": KEYS[provider] if key is None else key}
+    path = f"/webhooks/{provider}"
+    return app.test_client().post(path, json=body, headers=headers).status_code
+
+
+def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
+    (found,) = [span for span in spans if span.name == name]
+    return found
+
+
+def events_of(redis: Any) -> list[str]:
+    return [key.removeprefix("receiver:event:") for key in redis.keys("receiver:event:*")]
