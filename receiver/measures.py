@@ -37,7 +37,6 @@ class Measure:
 
     ``buckets``: the upper bounds of a histogram, in seconds. ``most``: how many sets of labels are
     kept; what comes after is `OTHER`. ``is_charted``: kept over time as well, not only in total.
-    ``is_counted``: by our processes; a gauge that is not is looked up when it is asked for.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Measure:
     buckets: tuple[float, ...] = ()
     most: int = 200
     is_charted: bool = False
-    is_counted: bool = True
 
     @property
     def metric(self) -> str:
@@ -79,7 +77,6 @@ def _gauge(name: str, help_: str, *labels: str, sampled: bool = False) -> Measur
         help=help_,
         labels=labels,
         is_charted=sampled,
-        is_counted=sampled,
     )
 
 

@@ -19,6 +19,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from .accounts import Account, AccountSchema, Retentions, as_many
 from .consent import Consent
 from .errors import ConfigurationError
+from .logs import FORMATS
 from .redis_url import check_redis_url
 
 RESERVED_ACCOUNTS = frozenset({"live", "ready", "metrics", "openapi.json", "inbox"})
@@ -112,7 +113,7 @@ class _SettingsSchema(Schema):
         validate=validate.Length(min=16, error="must be 16 random characters or more"),
     )
     LOG_FORMAT = fields.String(
-        load_default="logfmt", validate=validate.OneOf(("logfmt", "json"), error=_LOGS_HELP)
+        load_default="logfmt", validate=validate.OneOf(FORMATS, error=_LOGS_HELP)
     )
 
     @validates("RECONCILE")
